@@ -1,0 +1,86 @@
+"""One file, or a directory of files in parallel: what the four commands share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from components.core.errors import InputError, TraceoError
+
+#: Works on one job and returns the human summary; raises TraceoError. A top-level function or a
+#: functools.partial of one, since it travels to worker processes.
+Work = Callable[["Job"], str]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input with its output."""
+
+    source: Path
+    output: Path
+
+
+def file_jobs(source: Path, output: Path, suffixes: Sequence[str]) -> list[Job]:
+    """The jobs of a command: one for a file; for a directory one per file of these suffixes, same names out.
+
+    Files are found recursively and keep their place below the directory.
+    """
+    if source.is_dir():
+        found = sorted(path for path in source.rglob("*") if path.is_file() and path.name.endswith(tuple(suffixes)))
+        if not found:
+            raise InputError(f"{source}: no {' or '.join(suffixes)} file in this directory")
+        if output.exists() and not output.is_dir():
+            raise InputError(f"--output {output}: is a file, but {source} is a directory; name a directory")
+        return [Job(path, output / path.relative_to(source)) for path in found]
+    if not source.exists():
+        raise InputError(f"{source}: no such file or directory; check the path")
+    return [Job(source, output)]
+
+
+def run_jobs(jobs: Sequence[Job], work: Work, label: str) -> int:
+    """Run every job, over all cores; print summaries on stdout and bad inputs on stderr. Returns the exit code.
+
+    A bad file does not stop the others: it is reported at the end and the exit code is 2.
+    """
+    if len(jobs) == 1:
+        return _run_one(jobs[0], work)
+    errors: list[tuple[Job, TraceoError]] = []
+    workers = min(len(jobs), os.cpu_count() or 1)
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with (
+        Progress(*columns, console=console, disable=not console.is_terminal) as progress,
+        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
+    ):
+        task = progress.add_task(label, total=len(jobs))
+        pending: dict[Future[str], Job] = {pool.submit(work, job): job for job in jobs}
+        for future in as_completed(pending):
+            progress.advance(task)
+            try:
+                print(f"{pending[future].source.name}: {future.result()}")
+            except TraceoError as error:
+                errors.append((pending[future], error))
+            except BrokenProcessPool:
+                errors.append((pending[future], TraceoError(f"{pending[future].source}: a worker was killed; try again")))
+    for _, error in sorted(errors, key=lambda item: str(item[0].source)):
+        print(f"error: {error}", file=sys.stderr)
+    print(f"{len(jobs) - len(errors)} of {len(jobs)} done" + (f", {len(errors)} refused" if errors else ""))
+    return max((error.exit_code for _, error in errors), default=0)
+
+
+def _run_one(job: Job, work: Work) -> int:
+    try:
+        print(work(job))
+    except TraceoError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0

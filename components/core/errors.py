@@ -1,0 +1,46 @@
+"""The errors Traceo raises, each naming the thing, the value and the fix.
+
+TraceoError                exit 1  something of ours could not be done
+├── InputError             exit 2  a file, a column or a row is not what was promised
+│   └── SchemaError        exit 2  a table lacks a column or has one of the wrong type
+├── ParamsError            exit 2  a parameter is unknown or out of range
+├── SettingsError          exit 2  an environment variable is missing or malformed
+├── StorageError           exit 1  a URI could not be read or written
+└── ServiceError           exit 1  a server did not answer, or answered with an error
+"""
+
+
+class TraceoError(Exception):
+    """Something of ours could not be done; the message says what, where and how to mend it."""
+
+    exit_code = 1
+
+
+class InputError(TraceoError):
+    """A file, a column or a row is not what was promised."""
+
+    exit_code = 2
+
+
+class SchemaError(InputError):
+    """A table lacks a column or has one of the wrong type."""
+
+
+class ParamsError(TraceoError):
+    """A parameter is unknown or out of range."""
+
+    exit_code = 2
+
+
+class SettingsError(TraceoError):
+    """An environment variable is missing or malformed."""
+
+    exit_code = 2
+
+
+class StorageError(TraceoError):
+    """A URI could not be read or written."""
+
+
+class ServiceError(TraceoError):
+    """A server did not answer, or answered with an error."""

@@ -1,0 +1,61 @@
+"""Where things are, read once from the environment (`TRACEO_...`); what to compute stands in each step's Params."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from components.core.errors import SettingsError
+from components.core.storage import is_s3, join
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class Settings(BaseSettings):
+    """Places and addresses; every field is an environment variable with the prefix `TRACEO_`."""
+
+    model_config = SettingsConfigDict(env_prefix="TRACEO_", extra="ignore", frozen=True)
+
+    home: str = Field(default=str(REPOSITORY / ".traceo"), description="folder or s3:// URI of all state")
+    lake: str | None = Field(default=None, description="URI of the lake; default <home>/lake")
+    source: str = Field(default="shop://", description="shop://?seed=N&anchor=TIME, a directory, or http://host:9090")
+    catalog: str = Field(default=str(REPOSITORY / "infra/config/catalog.yaml"), description="the watched metrics")
+    runner: str = Field(default="process", description="how Airflow launches a step")
+    mlflow_uri: str | None = Field(default=None, description="tracking server; default sqlite:///<home>/mlflow/mlflow.db")
+    model_server_url: str | None = Field(default=None, description="Open Inference Protocol server; unset: models load in process")
+    alertmanager_url: str | None = Field(default=None, description="Alertmanager v2 API to post alerts to; unset: none")
+    alertmanager_token: SecretStr | None = Field(default=None, description="bearer token for the Alertmanager")
+    feature_repo: str = Field(default=str(REPOSITORY / "feature_repo"), description="the Feast repository")
+    host: str = Field(default="127.0.0.1", description="address the embedded services listen on")
+    airflow_port: int = Field(default=8080, ge=1, le=65535)
+    mlflow_port: int = Field(default=5000, ge=1, le=65535)
+    model_server_port: int = Field(default=8081, ge=1, le=65535)
+    console_port: int = Field(default=8082, ge=1, le=65535)
+
+    @property
+    def lake_uri(self) -> str:
+        return self.lake or join(self.home, "lake")
+
+    @property
+    def tracking_uri(self) -> str:
+        if self.mlflow_uri:
+            return self.mlflow_uri
+        if is_s3(self.home):
+            raise SettingsError("TRACEO_HOME is on S3, so TRACEO_MLFLOW_URI must name a tracking server")
+        folder = Path(self.home, "mlflow")
+        folder.mkdir(parents=True, exist_ok=True)
+        return f"sqlite:///{folder.resolve()}/mlflow.db"
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process; SettingsError names the variable that is malformed."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        problem = error.errors()[0]
+        variable = "TRACEO_" + "_".join(str(part) for part in problem["loc"]).upper()
+        raise SettingsError(f"{variable}: {problem['msg']}") from None

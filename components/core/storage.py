@@ -1,0 +1,175 @@
+"""Bytes behind a URI: a local path, `file://` or `s3://bucket/key`. The only module that imports boto3.
+
+A write is atomic everywhere: a reader sees the whole object or none. Local files are written beside their
+place and renamed; S3 objects appear when their upload completes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from components.core.errors import StorageError
+
+
+def is_s3(uri: str) -> bool:
+    return uri.startswith("s3://")
+
+
+def join(uri: str, *parts: str) -> str:
+    """Append path parts to a URI."""
+    return "/".join([uri.rstrip("/"), *(part.strip("/") for part in parts)])
+
+
+def name(uri: str) -> str:
+    """The last part of a URI."""
+    return uri.rstrip("/").rsplit("/", 1)[-1]
+
+
+def exists(uri: str) -> bool:
+    """Whether a file or object stands at this URI (a prefix alone does not count on S3)."""
+    if not is_s3(uri):
+        return _path(uri).exists()
+    from botocore.exceptions import ClientError
+
+    bucket, key = _bucket_key(uri)
+    try:
+        _s3().head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+            return False
+        raise StorageError(f"cannot look up {uri}: {error}") from None
+    return True
+
+
+def read_bytes(uri: str) -> bytes:
+    """The whole content at a URI; StorageError where there is none."""
+    try:
+        if is_s3(uri):
+            bucket, key = _bucket_key(uri)
+            body: bytes = _s3().get_object(Bucket=bucket, Key=key)["Body"].read()
+            return body
+        return _path(uri).read_bytes()
+    except Exception as error:
+        raise StorageError(f"cannot read {uri}: {error}") from None
+
+
+def write_bytes(uri: str, data: bytes) -> None:
+    """Replace the content at a URI, atomically; StorageError where it cannot be written."""
+    if is_s3(uri):
+        bucket, key = _bucket_key(uri)
+        try:
+            _s3().put_object(Bucket=bucket, Key=key, Body=data)
+        except Exception as error:
+            raise StorageError(f"cannot write {uri}: {error}") from None
+        return
+    path = _path(uri)
+    handle = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if handle is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise StorageError(f"cannot write {uri}: {error.strerror or error}; free space or choose another place") from None
+
+
+def list_files(uri: str, suffix: str = "") -> list[str]:
+    """URIs of the files below `uri` whose names end in `suffix`, sorted; empty where nothing is there."""
+    if is_s3(uri):
+        bucket, key = _bucket_key(uri)
+        pages = _s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key.rstrip("/") + "/")
+        keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return sorted(f"s3://{bucket}/{k}" for k in keys if k.endswith(suffix))
+    found: list[str] = []
+    for folder, _, files in os.walk(_path(uri)):
+        found += [os.path.join(folder, file) for file in files if file.endswith(suffix) and not file.endswith(".part")]
+    return sorted(found)
+
+
+def delete(uri: str) -> None:
+    """Remove the file, object or folder at a URI; nothing happens where there is none."""
+    if is_s3(uri):
+        bucket, key = _bucket_key(uri)
+        for target in [uri, *list_files(uri)]:
+            _s3().delete_object(Bucket=bucket, Key=_bucket_key(target)[1])
+        return
+    path = _path(uri)
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def local_folder(uri: str) -> Iterator[Path]:
+    """A local path with the content of the folder at `uri`, for libraries that read files; read only."""
+    if not is_s3(uri):
+        path = _path(uri)
+        if not path.is_dir():
+            raise StorageError(f"no folder at {uri}; run the step that writes it first")
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        files = list_files(uri)
+        if not files:
+            raise StorageError(f"no folder at {uri}; run the step that writes it first")
+        for file in files:
+            target = Path(temporary, file[len(uri.rstrip("/")) + 1 :])
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(read_bytes(file))
+        yield Path(temporary)
+
+
+@contextmanager
+def new_folder(uri: str) -> Iterator[Path]:
+    """A fresh local folder that becomes the folder at `uri` when the block ends without an error."""
+    if is_s3(uri):
+        with tempfile.TemporaryDirectory() as temporary:
+            yield Path(temporary)
+            delete(uri)
+            for file in sorted(path for path in Path(temporary).rglob("*") if path.is_file()):
+                write_bytes(join(uri, file.relative_to(temporary).as_posix()), file.read_bytes())
+        return
+    target = _path(uri)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=target.parent))
+    try:
+        yield staging
+        staging.chmod(0o755)
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(staging, target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _path(uri: str) -> Path:
+    return Path(uri.removeprefix("file://"))
+
+
+def _bucket_key(uri: str) -> tuple[str, str]:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    if not bucket:
+        raise StorageError(f"{uri!r} names no bucket; write s3://bucket/key")
+    return bucket, key
+
+
+@lru_cache(maxsize=1)
+def _s3() -> Any:
+    # Endpoint, region and credentials come from the environment (AWS_ENDPOINT_URL, AWS_PROFILE, ...).
+    import boto3
+
+    return boto3.client("s3")
