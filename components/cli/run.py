@@ -1,4 +1,4 @@
-"""`traceo step DOMAIN.STEP …`: run any step by name, with the same arguments as `python -m components.DOMAIN`."""
+"""`traceo run DOMAIN.STEP …`: run any step by name, with the same arguments as `python -m components.DOMAIN`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from components.core.errors import ParamsError
 
 def add(commands: Any) -> None:
     parser = commands.add_parser(
-        "step",
+        "run",
         help="run one step of the product by name",
         description=__doc__,
-        epilog="example: traceo step anomaly.score --lake .traceo/lake --params '{}'",
+        epilog="example: traceo run anomaly.score --lake .traceo/lake --params '{}'",
     )
     parser.add_argument("name", metavar="DOMAIN.STEP")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="…", help="the step's own arguments")
