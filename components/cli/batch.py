@@ -70,11 +70,13 @@ def run_jobs(jobs: Sequence[Job], work: Work, label: str) -> int:
             except TraceoError as error:
                 errors.append((pending[future], error))
             except BrokenProcessPool:
-                errors.append((pending[future], TraceoError(f"{pending[future].source}: a worker was killed; try again")))
-    for _, error in sorted(errors, key=lambda item: str(item[0].source)):
-        print(f"error: {error}", file=sys.stderr)
+                errors.append(
+                    (pending[future], TraceoError(f"{pending[future].source}: a worker was killed; try again"))
+                )
+    for _, refused in sorted(errors, key=lambda item: str(item[0].source)):
+        print(f"error: {refused}", file=sys.stderr)
     print(f"{len(jobs) - len(errors)} of {len(jobs)} done" + (f", {len(errors)} refused" if errors else ""))
-    return max((error.exit_code for _, error in errors), default=0)
+    return max((refused.exit_code for _, refused in errors), default=0)
 
 
 def _run_one(job: Job, work: Work) -> int:

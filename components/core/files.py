@@ -56,7 +56,9 @@ def read_frame(path: Path, *, strings: bool = False) -> pl.DataFrame:
         if path.suffix.lower() == ".csv":
             text = data.decode("utf-8-sig", errors="replace").encode()
             length = 0 if strings else None
-            return pl.read_csv(io.BytesIO(text), infer_schema_length=length, try_parse_dates=False, truncate_ragged_lines=False)
+            return pl.read_csv(
+                io.BytesIO(text), infer_schema_length=length, try_parse_dates=False, truncate_ragged_lines=False
+            )
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{path}: cannot be read ({str(error).splitlines()[0]}); is it complete?") from None
     raise InputError(f"{path}: unknown kind {path.suffix!r}; give a .csv or .parquet file")
@@ -102,13 +104,18 @@ def write_frame(path: Path, frame: pl.DataFrame) -> None:
 
 
 def _numeric(column: pl.Series, path: Path) -> pl.Series:
-    numbers = column.cast(pl.Float64, strict=False) if column.dtype != pl.String else column.str.strip_chars().cast(pl.Float64, strict=False)
+    numbers = (
+        column.cast(pl.Float64, strict=False)
+        if column.dtype != pl.String
+        else column.str.strip_chars().cast(pl.Float64, strict=False)
+    )
     lost = numbers.null_count() - column.null_count()
     if lost and lost == len(column) - column.null_count() and column.dtype == pl.String:
         given = column.drop_nulls().str.strip_chars().str.to_lowercase()
         if not given.is_in(["", "nan", "na", "null", "none"]).all():
             raise InputError(
-                f"{path}: column {column.name!r} is not numeric (first value {column.drop_nulls()[0]!r}); drop or convert it"
+                f"{path}: column {column.name!r} is not numeric (first value {column.drop_nulls()[0]!r}); "
+                "drop or convert it"
             )
     finite = pl.when(pl.col(column.name).is_finite()).then(pl.col(column.name))
     return pl.DataFrame([numbers.alias(column.name)]).select(finite.alias(column.name)).to_series()

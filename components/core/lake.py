@@ -6,7 +6,7 @@ Layout below the lake's URI:
     metrics/date=2026-01-31/20260131T000000_20260131T000500.parquet.meta.json  its sidecar, written last
     metrics/date=2026-01-31/late-0f3a….parquet                                 rows that came after their window
     risks/as_of=20260131T000500.parquet                                        one snapshot
-    _incoming/…  _quarantine/…                                                 not yet validated; refused, with the reason
+    _incoming/…  _quarantine/…                                                 not yet validated; refused with a reason
 
 A partition counts only when its sidecar stands, so a writer killed at any point leaves nothing that a
 reader sees, and writing the same window again changes nothing.
@@ -74,9 +74,9 @@ class Lake:
         if len(list(window.split_by_day())) > 1:
             raise InputError(f"window {window} of {table!r} crosses midnight; split it with Window.split_by_day")
         frame = schema.conform(frame, partition.uri)
-        times = frame[schema.time]
-        if len(frame) and not (window.start <= times.min() and times.max() < window.end):  # type: ignore[operator]
-            raise InputError(f"{table!r}: rows from {times.min()} to {times.max()} do not lie in {window}")
+        outside = frame.filter((pl.col(schema.time) < window.start) | (pl.col(schema.time) >= window.end))
+        if len(outside):
+            raise InputError(f"{table!r}: a row at {outside[schema.time][0]} does not lie in {window}")
         self._write(partition.uri, frame, {"table": table, "producer": producer, "params": dict(params)})
         return partition
 
@@ -156,9 +156,7 @@ class Lake:
         stems = [storage.name(file).removesuffix(".parquet" + SIDECAR) for file in files]
         return sorted(_instant(stem.removeprefix("as_of=")) for stem in stems if stem.startswith("as_of="))
 
-    def read_snapshot(
-        self, table: str, at: datetime | None = None, *, before: datetime | None = None
-    ) -> pl.DataFrame:
+    def read_snapshot(self, table: str, at: datetime | None = None, *, before: datetime | None = None) -> pl.DataFrame:
         """The newest snapshot at or before `at` and strictly before `before`; an empty table where there is none."""
         chosen = [s for s in self.snapshots(table) if (at is None or s <= at) and (before is None or s < before)]
         if not chosen:
@@ -229,7 +227,11 @@ def _scan(files: Sequence[str], schema: TableSchema) -> pl.LazyFrame:
         options = {"aws_allow_http": "true"} if endpoint.startswith("http://") else {}
         options |= {"aws_endpoint_url": endpoint} if endpoint else {}
     return pl.scan_parquet(
-        list(files), schema=dict(schema.columns), missing_columns="insert", storage_options=options, hive_partitioning=False
+        list(files),
+        schema=dict(schema.columns),
+        missing_columns="insert",
+        storage_options=options,
+        hive_partitioning=False,
     )
 
 

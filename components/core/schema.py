@@ -157,8 +157,8 @@ TABLES: dict[str, TableSchema] = {
             time="as_of",
             key=("service", "metric"),
         ),
-        # `evidence` is a JSON list of {"kind": "anomaly"|"forecast"|"log", "service", "metric", "start", "end", "text", "score"};
-        # `timeline` is a JSON list of {"time", "text"}.
+        # `evidence` is a JSON list of {"kind": "anomaly"|"forecast"|"log", "service", "metric", "start", "end",
+        # "text", "score"}; `timeline` is a JSON list of {"time", "text"}.
         _table(
             "incidents",
             {

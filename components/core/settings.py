@@ -24,8 +24,12 @@ class Settings(BaseSettings):
     source: str = Field(default="shop://", description="shop://?seed=N&anchor=TIME, a directory, or http://host:9090")
     catalog: str = Field(default=str(REPOSITORY / "infra/config/catalog.yaml"), description="the watched metrics")
     runner: str = Field(default="process", description="how Airflow launches a step")
-    mlflow_uri: str | None = Field(default=None, description="tracking server; default sqlite:///<home>/mlflow/mlflow.db")
-    model_server_url: str | None = Field(default=None, description="Open Inference Protocol server; unset: models load in process")
+    mlflow_uri: str | None = Field(
+        default=None, description="tracking server; default sqlite:///<home>/mlflow/mlflow.db"
+    )
+    model_server_url: str | None = Field(
+        default=None, description="Open Inference Protocol server; unset: models load in process"
+    )
     alertmanager_url: str | None = Field(default=None, description="Alertmanager v2 API to post alerts to; unset: none")
     alertmanager_token: SecretStr | None = Field(default=None, description="bearer token for the Alertmanager")
     feature_repo: str = Field(default=str(REPOSITORY / "feature_repo"), description="the Feast repository")

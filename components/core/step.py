@@ -90,7 +90,9 @@ class StepIO:
         """The sidecar of an input."""
         uri = self._uris[name]
         if not storage.exists(uri + SIDECAR):
-            raise InputError(f"--{name} {uri}: no such artifact (its sidecar {SIDECAR} is missing); run the step before")
+            raise InputError(
+                f"--{name} {uri}: no such artifact (its sidecar {SIDECAR} is missing); run the step before"
+            )
         content: dict[str, Any] = json.loads(storage.read_bytes(uri + SIDECAR))
         return content
 
@@ -98,7 +100,9 @@ class StepIO:
         expected = self.meta(name).get("sha256")
         data = storage.read_bytes(self._uris[name])
         if hashlib.sha256(data).hexdigest() != expected:
-            raise InputError(f"--{name} {self._uris[name]}: content and sidecar differ; run the step that writes it again")
+            raise InputError(
+                f"--{name} {self._uris[name]}: content and sidecar differ; run the step that writes it again"
+            )
         return data
 
     # --- writing -------------------------------------------------------------------------------------
@@ -142,7 +146,12 @@ class StepIO:
                 continue
             if port.name not in self._written:
                 raise TraceoError(f"step {self.producer} ended without writing its output {port.name!r}")
-            sidecar = {"producer": self.producer, "params": self.params, "summary": dict(summary), "schema": port.schema}
+            sidecar = {
+                "producer": self.producer,
+                "params": self.params,
+                "summary": dict(summary),
+                "schema": port.schema,
+            }
             content = json.dumps({**sidecar, **self._written[port.name]}, sort_keys=True, default=str, indent=1)
             storage.write_bytes(self._uris[port.name] + SIDECAR, content.encode())
 

@@ -83,7 +83,9 @@ def write_bytes(uri: str, data: bytes) -> None:
     except OSError as error:
         if handle is not None:
             Path(temporary).unlink(missing_ok=True)
-        raise StorageError(f"cannot write {uri}: {error.strerror or error}; free space or choose another place") from None
+        raise StorageError(
+            f"cannot write {uri}: {error.strerror or error}; free space or choose another place"
+        ) from None
 
 
 def list_files(uri: str, suffix: str = "") -> list[str]:
@@ -102,9 +104,9 @@ def list_files(uri: str, suffix: str = "") -> list[str]:
 def delete(uri: str) -> None:
     """Remove the file, object or folder at a URI; nothing happens where there is none."""
     if is_s3(uri):
-        bucket, key = _bucket_key(uri)
         for target in [uri, *list_files(uri)]:
-            _s3().delete_object(Bucket=bucket, Key=_bucket_key(target)[1])
+            bucket, key = _bucket_key(target)
+            _s3().delete_object(Bucket=bucket, Key=key)
         return
     path = _path(uri)
     if path.is_dir():

@@ -37,7 +37,7 @@ class StepLink(BaseOperatorLink):
         self._name, self.key = name, key
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:
         return self._name
 
     @property
@@ -62,12 +62,19 @@ class StepOperator(BaseOperator):
     operator_extra_links = (StepLink("MLflow run", "mlflow"), StepLink("Report", "report"))
 
     def __init__(
-        self, *, spec: Spec, uses: Mapping[str, BaseOperator] | None = None, step_params: Mapping[str, Any] | None = None, **kwargs: Any
+        self,
+        *,
+        spec: Spec,
+        uses: Mapping[str, BaseOperator] | None = None,
+        step_params: Mapping[str, Any] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(doc_md=f"**{spec.name}**: {spec.title}", **kwargs)
         uses = dict(uses or {})
         self.spec_name = spec.name
-        self.inputs = {port.name: _input_uri(port, uses) for port in spec.inputs if port.kind == "lake" or port.name in uses}
+        self.inputs = {
+            port.name: _input_uri(port, uses) for port in spec.inputs if port.kind == "lake" or port.name in uses
+        }
         self.outputs = {port.name: _artifact_uri(port, self.task_id) for port in spec.outputs}
         self.step_params = dict(step_params or {})
         self.links: dict[str, str] = {}
@@ -112,7 +119,14 @@ class StepOperator(BaseOperator):
             context["outlet_events"][asset].extra = {"as_of": iso(watermark)} if watermark else {}
 
 
-def step(spec: Spec, *, task_id: str | None = None, uses: Mapping[str, BaseOperator] | None = None, outlets: Any = (), **step_params: Any) -> StepOperator:
+def step(
+    spec: Spec,
+    *,
+    task_id: str | None = None,
+    uses: Mapping[str, BaseOperator] | None = None,
+    outlets: Any = (),
+    **step_params: Any,
+) -> StepOperator:
     """A task that runs `spec`; keyword arguments beyond the named ones are the step's parameters."""
     name = task_id or spec.name.replace(".", "_")
     return StepOperator(spec=spec, task_id=name, uses=uses, outlets=list(outlets), step_params=step_params)

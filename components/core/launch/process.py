@@ -33,7 +33,12 @@ class ProcessLauncher:
         """Run one step; returns its summary. TraceoError carries the step's own last line where it failed."""
         arguments = [sys.executable, "-m", f"components.{spec.domain}", *command(spec, uris, params)]
         with subprocess.Popen(
-            arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True
+            arguments,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
         ) as process:
             self._process = process
             last = ""

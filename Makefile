@@ -1,0 +1,52 @@
+# Traceo: `make run` brings the whole product up here, `make test` checks it. Both need only Python >= 3.11.
+PYTHON ?= python3
+SOURCE ?= shop://
+BIN := .venv/bin
+# Ports and places are settings: make run TRACEO_AIRFLOW_PORT=8180
+export TRACEO_HOME TRACEO_AIRFLOW_PORT TRACEO_MLFLOW_PORT TRACEO_MODEL_SERVER_PORT TRACEO_CONSOLE_PORT
+
+.PHONY: help install run test test-slow lint format bench bench-shop lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+install: .venv/installed ## make .venv from the hashed lock
+
+.venv/installed: requirements.lock infra/images/bootstrap.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Traceo needs Python 3.11 or later; call make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r infra/images/bootstrap.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: install ## bring the whole product up; SOURCE=directory|http://host:9090, Ctrl-C stops it
+	@$(BIN)/traceo up --source '$(SOURCE)'
+
+test: install ## the tests that need nothing but this checkout
+	$(BIN)/python -m pytest
+
+test-slow: install ## slow tests, and those with real servers and real data where they are
+	$(BIN)/python -m pytest -m 'slow or server' -rs
+
+lint: install ## ruff, mypy, import-linter, generated files in sync
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: bench-shop ## every benchmark; writes RESULTS.md
+
+bench-shop: install ## are the shop's injected faults found?
+	$(BIN)/python -m tests.benchmarks.shop
+
+lock: ## resolve requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --override requirements.overrides \
+		--no-header --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
+
+clean: ## remove the environment, caches and all local state
+	rm -rf .venv .traceo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
