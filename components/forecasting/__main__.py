@@ -1,0 +1,7 @@
+"""`python -m components.forecasting STEP …`."""
+
+import sys
+
+from components.core import step
+
+sys.exit(step.main("forecasting"))

@@ -1,0 +1,115 @@
+"""Rolling-origin backtests: how each candidate would have done on the series' own past."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from components.forecasting.model import Candidate, CombinedScore, Unfit
+from components.forecasting.series import FloatArray, History
+
+BASELINE = "seasonal_naive"
+#: Days of history before the first origin, at least.
+MIN_TRAIN_DAYS = 3
+#: A slow candidate runs at every fourth origin.
+SLOW_STRIDE = 4
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Forecasts of the past.
+
+    origins: number of steps known at each origin, oldest first. actual: (origins, horizon), NaN past the end of the
+    history and where nothing was measured. points: per candidate the same shape, NaN rows where it was not run.
+    reasons: why a candidate was dropped.
+    """
+
+    origins: tuple[int, ...]
+    actual: FloatArray
+    points: Mapping[str, FloatArray]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+    def error_ratio(self, points: FloatArray) -> float:
+        """Mean absolute error divided by seasonal-naive's on the same cells; 1 where both are perfect."""
+        error, base = np.abs(points - self.actual), np.abs(self.points[BASELINE] - self.actual)
+        common = np.isfinite(error) & np.isfinite(base)
+        if not common.any():
+            return float("inf")
+        # Each step ahead counts alike, however many origins reach it.
+        weight = 1.0 / np.maximum(common.sum(axis=0, keepdims=True), 1) * common
+        ours = float((np.where(common, error, 0.0) * weight).sum())
+        theirs = float((np.where(common, base, 0.0) * weight).sum())
+        return ours / theirs if theirs > 0 else (1.0 if ours == 0 else float("inf"))
+
+    def scores(self) -> dict[str, float]:
+        """`error_ratio` of every candidate."""
+        return {name: self.error_ratio(points) for name, points in self.points.items()}
+
+    def combined(self, weights: Mapping[str, float]) -> FloatArray:
+        """The weighted mean of candidates; NaN rows where one of them was not run."""
+        total = np.zeros_like(self.actual)
+        for name, weight in weights.items():
+            total = total + weight * self.points[name]
+        return total
+
+    def residuals(self, weights: Mapping[str, float]) -> FloatArray:
+        """Actual minus forecast of a weighted mean, (origins, horizon)."""
+        return self.actual - self.combined(weights)
+
+
+@dataclass(frozen=True)
+class Scorer(CombinedScore):
+    """The `error_ratio` of a weighted mean."""
+
+    backtest: Backtest
+
+    def __call__(self, weights: Mapping[str, float]) -> float:
+        return self.backtest.error_ratio(self.backtest.combined(weights))
+
+
+def choose_origins(history: History, horizon: int, most: int) -> tuple[int, ...]:
+    """Origins a day apart (less where the horizon is shorter), newest one day before the end; oldest first.
+
+    Origins nearer to the end than the horizon are scored on the part that has happened, so that the choice hears of
+    recent changes. Empty where the history is shorter than four days.
+    """
+    stride = max(1, min(history.day, horizon))
+    newest = len(history) - min(stride, horizon)
+    oldest = MIN_TRAIN_DAYS * history.day
+    count = min(most, (newest - oldest) // stride + 1) if newest >= oldest else 0
+    return tuple(newest - stride * i for i in reversed(range(count)))
+
+
+def run(history: History, candidates: Sequence[Candidate], horizon: int, most_origins: int) -> Backtest:
+    """Backtest every candidate at each origin; one that refuses or explodes once is dropped with its reason."""
+    origins = choose_origins(history, horizon, most_origins)
+    actual = np.full((len(origins), horizon), np.nan)
+    measured = history.values if history.observed is None else np.where(history.observed, history.values, np.nan)
+    for row, origin in enumerate(origins):
+        part = measured[origin : origin + horizon]
+        actual[row, : len(part)] = part
+    points: dict[str, FloatArray] = {}
+    reasons: dict[str, str] = {}
+    for model in candidates:
+        try:
+            points[model.name] = _forecasts(model, history, origins, horizon)
+        except Unfit as problem:
+            reasons[model.name] = str(problem)
+    return Backtest(origins, actual, points, reasons)
+
+
+def _forecasts(model: Candidate, history: History, origins: Sequence[int], horizon: int) -> FloatArray:
+    rows = np.full((len(origins), horizon), np.nan)
+    for row in reversed(range(len(origins))):
+        if model.slow and (len(origins) - 1 - row) % SLOW_STRIDE:
+            continue
+        # The oldest origins may lie before a demanding model can start: it is scored on the others.
+        if origins[row] < model.min_days * history.day:
+            continue
+        reach = min(horizon, len(history) - origins[row])
+        rows[row, :reach] = model.points(history.until(origins[row]), reach)
+    if len(origins) and np.isnan(rows).all():
+        raise Unfit(f"{model.name} needs {model.min_days:g} days of history")
+    return rows

@@ -1,0 +1,71 @@
+"""Quantiles from backtest residuals, per step ahead (split conformal), and their growth where residuals end."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from components.core.schema import QUANTILES
+from components.forecasting.series import FloatArray, History
+
+LEVELS = np.array(QUANTILES)
+#: Normal deviates of QUANTILES.
+DEVIATES = np.array([-1.959964, -1.281552, -0.674490, 0.0, 0.674490, 1.281552, 1.959964])
+#: Residuals of this many hours before and after a step ahead are pooled with its own.
+POOL_HOURS = 12
+#: One sample says nothing about spread: a tenth of the value is assumed.
+UNKNOWN_SPREAD = 0.1
+
+
+def offsets_from_residuals(residuals: FloatArray, day: int) -> FloatArray:
+    """Quantile minus point forecast, (7, horizon), from residuals (origins, horizon) with NaN where unknown.
+
+    Residuals of neighbouring steps are pooled. With few origins the tails are widened as Student's t is against the
+    normal. Past the last step that any residual reaches, the spread grows with the root of the time.
+    """
+    horizon = residuals.shape[1]
+    pool = max(1, round(POOL_HOURS * day / 24))
+    known = np.isfinite(residuals).any(axis=0)
+    reach = int(np.nonzero(known)[0][-1]) + 1
+    offsets = np.zeros((len(LEVELS), horizon))
+    for step in range(reach):
+        near = residuals[:, max(0, step - pool) : step + pool + 1]
+        origins = int(np.isfinite(near).any(axis=1).sum())
+        values = near[np.isfinite(near)]
+        if len(values):
+            # A third of mirrored residuals: overlapping origins share one fate, which need not be the next one.
+            offsets[:, step] = np.quantile([*values, *values, *-values], LEVELS) * _student_ratio(origins)
+        elif step:
+            offsets[:, step] = offsets[:, step - 1]
+    # The point forecast stays the median: a median of few residuals is noise.
+    offsets[3] = 0.0
+    offsets[:3] = np.minimum(offsets[:3], 0.0)
+    offsets[4:] = np.maximum(offsets[4:], 0.0)
+    growth = np.sqrt(np.arange(reach + 1, horizon + 1) / reach)
+    offsets[:, reach:] = offsets[:, reach - 1 : reach] * growth
+    return offsets
+
+
+def offsets_without_backtest(history: History, horizon: int) -> FloatArray:
+    """Quantile minus point forecast, (7, horizon), for a history too short to backtest: a random walk's spread."""
+    values = history.values
+    if len(values) == 1:
+        spread = np.full(horizon, UNKNOWN_SPREAD * abs(float(values[0])))
+    else:
+        walk = float(np.sqrt(np.mean(np.diff(values) ** 2))) * np.sqrt(np.arange(1, horizon + 1))
+        spread = np.minimum(walk, max(float(np.ptp(values)), float(walk[0])))
+    # Few steps: their spread is itself uncertain.
+    offsets: FloatArray = DEVIATES[:, None] * spread[None, :] * _student_ratio(len(values))[:, None]
+    return offsets
+
+
+def quantiles(history: History, points: FloatArray, offsets: FloatArray) -> FloatArray:
+    """(7, horizon) quantiles inside what the series can be, never crossing."""
+    ordered: FloatArray = np.sort(history.clip(points[None, :] + offsets), axis=0)
+    return ordered
+
+
+def _student_ratio(samples: int) -> FloatArray:
+    # First terms of the Cornish-Fisher expansion of Student's t in the normal deviate.
+    degrees = max(samples - 1, 1)
+    ratio: FloatArray = 1.0 + (DEVIATES**2 + 1.0) / (4.0 * degrees)
+    return ratio
