@@ -131,6 +131,22 @@ TABLES: dict[str, TableSchema] = {
             optional={"trace_id": STR},
             key=("timestamp", "service", "severity", "template_id"),
         ),
+        # Templates that were new or came far more often than before, per five minutes.
+        _table(
+            "log_changes",
+            {
+                "timestamp": TIME_DTYPE,
+                "service": STR,
+                "severity": STR,
+                "template_id": STR,
+                "template": STR,
+                "change": STR,
+                "count": I64,
+                "expected": F64,
+                "example": STR,
+            },
+            key=("timestamp", "service", "severity", "template_id"),
+        ),
         _table(
             "forecasts",
             {**_AS_OF, **_SERIES, "mean": F64, **dict.fromkeys(QUANTILE_COLUMNS, F64), "model": STR},

@@ -1,0 +1,7 @@
+"""The command line of this domain's steps."""
+
+import sys
+
+from components.core import step
+
+sys.exit(step.main("actions"))

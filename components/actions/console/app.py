@@ -1,0 +1,71 @@
+"""The console's routes: the page, its plots, and the reports that steps left."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.templating import Jinja2Templates
+from starlette.middleware.base import RequestResponseEndpoint
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from components.actions.console import plots, views
+from components.core.lake import Lake
+from components.core.settings import Settings
+
+_TEMPLATES = Path(__file__).parents[1] / "templates"
+_SHOWN_SUFFIXES = {".html", ".css", ".js", ".png", ".svg", ".json"}
+# Reports are pages of others (Great Expectations, Evidently) with scripts of their own; the sandbox keeps
+# them from acting as this site.
+_REPORT_POLICY = "sandbox allow-scripts allow-popups"
+_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; form-action 'none'"
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The console for the lake and the reports under `settings.home`."""
+    app = FastAPI(title="Traceo console", docs_url=None, redoc_url=None, openapi_url=None)
+    # A page elsewhere must not read this one through a name that it points at 127.0.0.1.
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[settings.host, "localhost", "127.0.0.1", "testserver"])
+    templates = Jinja2Templates(_TEMPLATES)
+    lake = Lake(settings.lake_uri)
+
+    @app.middleware("http")
+    async def harden(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        response = await call_next(request)
+        response.headers.setdefault("Content-Security-Policy", _PAGE_POLICY)
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    @app.get("/healthz")
+    def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/", response_class=HTMLResponse)
+    def page(request: Request) -> Response:
+        return templates.TemplateResponse(request, "console.html", views.page(lake, settings))
+
+    @app.get("/plots/forecast.svg")
+    def forecast(service: str, metric: str) -> Response:
+        return _svg(plots.forecast(lake, service, metric))
+
+    @app.get("/plots/anomaly.svg")
+    def anomaly(service: str, metric: str, start: datetime | None = None, end: datetime | None = None) -> Response:
+        return _svg(plots.anomaly(lake, service, metric, start, end))
+
+    @app.get("/files/{path:path}")
+    def report(path: str) -> Response:
+        root = (Path(settings.home) / "runs").resolve()
+        target = (Path(settings.home) / path).resolve()
+        if not target.is_relative_to(root) or not target.is_file() or target.suffix not in _SHOWN_SUFFIXES:
+            raise HTTPException(404, "no such report; reports of finished steps lie under runs/")
+        return FileResponse(target, headers={"Content-Security-Policy": _REPORT_POLICY})
+
+    return app
+
+
+def _svg(content: bytes | None) -> Response:
+    if content is None:
+        raise HTTPException(404, "no such series in the lake")
+    return Response(content, media_type="image/svg+xml", headers={"Cache-Control": "max-age=60"})

@@ -1,0 +1,85 @@
+"""The console's page and what it refuses."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from fastapi.testclient import TestClient
+
+from components.actions.console.app import create_app
+from components.actions.specs import CORRELATE
+from components.core import step
+from components.core.lake import Lake
+from components.core.settings import Settings
+from components.core.times import Window, iso
+
+from .test_actions_steps import NOON, T0, put_anomalies
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    lake = Lake(str(tmp_path / "lake"))
+    day = Window(T0, T0 + timedelta(days=1))
+    metric = pl.DataFrame({"timestamp": [NOON], "service": ["a"], "metric": ["m"], "value": [1.0]})
+    lake.write_window("metrics", metric, day, producer="test", params={})
+    put_anomalies(lake, (HOSTILE, "error_rate_trend", NOON, 4), (HOSTILE, "latency_p99_trend", NOON, 4))
+    uris = {"lake": lake.uri, "correlated": str(tmp_path / "correlated.json")}
+    step.run(CORRELATE, uris, {"as_of": iso(T0 + timedelta(days=1))})
+    return tmp_path
+
+
+@pytest.fixture
+def client(home: Path) -> TestClient:
+    return TestClient(create_app(Settings(home=str(home))))
+
+
+def test_the_page_names_the_incident_and_escapes_telemetry(client: TestClient) -> None:
+    page = client.get("/").text
+    assert "latency_p99_trend abnormal and 1 more series" in page or "error_rate_trend abnormal and 1 more" in page
+    assert HOSTILE not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_an_empty_lake_has_a_page_too(tmp_path: Path) -> None:
+    page = TestClient(create_app(Settings(home=str(tmp_path)))).get("/")
+    assert page.status_code == 200
+    assert "no telemetry yet" in page.text
+
+
+def test_plots_are_svg_and_unknown_series_are_not_found(client: TestClient) -> None:
+    known = client.get(
+        "/plots/anomaly.svg",
+        params={"service": HOSTILE, "metric": "error_rate_trend", "end": iso(T0 + timedelta(days=1))},
+    )
+    assert known.headers["content-type"] == "image/svg+xml"
+    assert HOSTILE not in known.text
+    assert client.get("/plots/anomaly.svg", params={"service": "nobody", "metric": "m"}).status_code == 404
+    assert client.get("/plots/forecast.svg", params={"service": "nobody", "metric": "m"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../secret.json", "runs/../stack.json", "runs/../../etc/passwd", "runs/none.html", "airflow/passwords.json"],
+)
+def test_only_reports_of_runs_are_served(client: TestClient, home: Path, path: str) -> None:
+    (home / "stack.json").write_text("{}")
+    (home / "airflow").mkdir()
+    (home / "airflow" / "passwords.json").write_text("{}")
+    assert client.get("/files/" + path.replace("..", "%2e%2e")).status_code == 404
+
+
+def test_a_report_is_served_in_a_sandbox(client: TestClient, home: Path) -> None:
+    (home / "runs").mkdir()
+    (home / "runs" / "report.html").write_text("<p>fine</p>")
+    response = client.get("/files/runs/report.html")
+    assert response.text == "<p>fine</p>"
+    assert response.headers["Content-Security-Policy"].startswith("sandbox")
+
+
+def test_a_foreign_host_name_is_refused(client: TestClient) -> None:
+    assert client.get("/", headers={"host": "evil.example"}).status_code == 400
