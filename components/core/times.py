@@ -138,8 +138,11 @@ def _parse_times(column: pl.Series) -> pl.Series:
 def _from_text(text: pl.Series) -> pl.Series:
     # Zoned and zoneless texts may stand in one column; each is tried and the first success kept.
     zoneless = text.str.replace(r"[zZ]$", "")
-    naive = zoneless.str.to_datetime(strict=False, time_unit="us", format=None, ambiguous="null") if len(text) else None
-    results = [naive.dt.replace_time_zone("UTC")] if naive is not None and naive.dtype == pl.Datetime("us") else []
+    try:
+        naive = zoneless.str.to_datetime(strict=False, time_unit="us", format=None, ambiguous="null")
+        results = [naive.dt.replace_time_zone("UTC")] if naive.dtype == pl.Datetime("us") else []
+    except pl.exceptions.ComputeError:  # not one value suggests a format
+        results = []
     for pattern in ("%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z"):
         results.append(text.str.to_datetime(pattern, strict=False, time_unit="us", time_zone="UTC"))
     for pattern in ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"):
