@@ -53,6 +53,14 @@ class Settings(BaseSettings):
         folder.mkdir(parents=True, exist_ok=True)
         return f"sqlite:///{folder.resolve()}/mlflow.db"
 
+    @property
+    def artifact_location(self) -> str | None:
+        """Where MLflow keeps artifacts when it works on a plain database; None: the tracking server decides."""
+        if not self.tracking_uri.startswith("sqlite:///"):
+            return None
+        database = Path(self.tracking_uri.removeprefix("sqlite:///"))
+        return str(database.parent.resolve() / "artifacts")
+
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:

@@ -1,0 +1,52 @@
+"""What several rooms' tests share: a fresh MLflow database per test, and a tiny model for it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from components.core.settings import settings
+
+
+@pytest.fixture(scope="session")
+def _migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database with its tables; migrating one takes seconds, copying it none."""
+    import mlflow
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def mlflow_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _migrated_database: Path) -> Iterator[Path]:
+    """A TRACEO_HOME of this test alone, its MLflow on a plain database; yields the home."""
+    home = tmp_path / "home"
+    (home / "mlflow").mkdir(parents=True)
+    shutil.copy(_migrated_database, home / "mlflow" / "mlflow.db")
+    monkeypatch.setenv("TRACEO_HOME", str(home))
+    monkeypatch.delenv("TRACEO_MLFLOW_URI", raising=False)
+    settings.cache_clear()
+    yield home
+    settings.cache_clear()
+
+
+@pytest.fixture
+def scaling_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], Path]:
+    """Writes a model folder that `tests/scaling_loader.py` loads; that loader is allowed for the test."""
+    from components.core import tracking
+
+    monkeypatch.setattr(tracking, "_LOADERS", ("components.", "tests.scaling_loader"))
+
+    def write(factor: float, name: str = "traceo-anomaly") -> Path:
+        folder = tmp_path / f"model-{name}-{factor}"
+        folder.mkdir(exist_ok=True)
+        content = {"name": name, "loader_module": "tests.scaling_loader", "factor": factor}
+        (folder / "model.json").write_text(json.dumps(content))
+        return folder
+
+    return write
