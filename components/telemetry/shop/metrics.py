@@ -90,22 +90,22 @@ def _memory(panel: Panel) -> Floats:
     state = panel.state
     filled = state.knobs("memory_fill")
     teeth = np.where(_GC > 0.0, 3.5 * panel.sawtooth("heap", np.full((1, 1), 0.8)), 0.0) * (1.0 - 0.9 * filled)
-    wander = 0.35 * panel.noise("memory_pressure_gradual") + 1.2 * panel.noise("memory_pressure", _SLOW)
+    wander = 0.35 * panel.noise("memory_pressure_gradual") + 1.7 * panel.noise("memory_pressure", _SLOW)
     level = _MEMORY + 2.5 * (state.load - 1.0) + wander * (1.0 - 0.6 * filled) + teeth
     return level + filled * (100.0 - _MEMORY)
 
 
 def _swap(panel: Panel) -> Floats:
-    wander = 0.25 * panel.noise("swap_usage_trend") + 1.6 * panel.noise("swap_usage", _SLOW)
+    wander = 0.25 * panel.noise("swap_usage_trend") + 2.4 * panel.noise("swap_usage", _SLOW)
     return _SWAP + wander + panel.state.knobs("swap")
 
 
 def _packet_errors(panel: Panel) -> Floats:
-    return 1.2 * panel.factor("network_packet_errors", 0.45) + panel.state.knobs("packets")
+    return 1.2 * panel.factor("network_packet_errors", 0.5) + panel.state.knobs("packets")
 
 
 def _error_rate(panel: Panel) -> Floats:
-    return 100.0 * panel.state.error * panel.factor("error_rate_trend", 0.16)
+    return 100.0 * panel.state.error * panel.factor("error_rate_trend", 0.3)
 
 
 def _latency_p99(panel: Panel) -> Floats:
@@ -130,7 +130,7 @@ def _threads(panel: Panel) -> Floats:
 
 def _gc(panel: Panel) -> Floats:
     state = panel.state
-    return _GC * (0.6 + 0.4 * state.load) * panel.factor("garbage_collection_time", 0.2) + state.knobs("gc")
+    return _GC * (0.6 + 0.4 * state.load) * panel.factor("garbage_collection_time", 0.3) + state.knobs("gc")
 
 
 def _pool(panel: Panel) -> Floats:
@@ -140,7 +140,7 @@ def _pool(panel: Panel) -> Floats:
 
 
 def _query_time(panel: Panel) -> Floats:
-    return panel.state.own_ms * panel.factor("query_execution_time_trend", 0.07)
+    return panel.state.own_ms * panel.factor("query_execution_time_trend", 0.09)
 
 
 def _slow_queries(panel: Panel) -> Floats:
@@ -151,7 +151,7 @@ def _slow_queries(panel: Panel) -> Floats:
 
 def _lag(panel: Panel) -> Floats:
     state = panel.state
-    return _LAG * (0.5 + 0.5 * state.load) * panel.factor("replication_lag", 0.22) + state.knobs("lag")
+    return _LAG * (0.5 + 0.5 * state.load) * panel.factor("replication_lag", 0.32) + state.knobs("lag")
 
 
 def _rollbacks(panel: Panel) -> Floats:

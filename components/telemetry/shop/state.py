@@ -47,11 +47,11 @@ def state_at(seed: int, effects: Iterable[Effect], ticks: Ints) -> State:
     felt = active(effects, float(seconds[0]), float(seconds[-1]) + TICK_S) if len(seconds) else ()
     knobs = Knobs(seconds, felt)
     sale = knobs("traffic")[:1]
-    own_error = np.clip(_ERROR * _noise(seed, "own_error", ticks, 0.18) + knobs("error"), 0.0, 0.95)
+    own_error = np.clip(_ERROR * _noise(seed, "own_error", ticks, 0.25) + knobs("error"), 0.0, 0.95)
     error = _inherit(own_error)
     demand = traffic(seed, ticks, sale) * _noise(seed, "load", ticks, 0.03)
     load = demand * (1.0 - _lost(error))
-    own_ms = _OWN_MS * _noise(seed, "own_ms", ticks, 0.045) * (1.0 + knobs("own_ms"))
+    own_ms = _OWN_MS * _noise(seed, "own_ms", ticks, 0.055) * (1.0 + knobs("own_ms"))
     own_ms = own_ms * (1.0 + _CONGESTION * demand * demand)
     return State(ticks, knobs, load, own_ms, own_error, _add_up(own_ms), error)
 
