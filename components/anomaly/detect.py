@@ -1,0 +1,170 @@
+"""One file of series: its scores, events and what contributed, row by row in the file's own order."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from components.anomaly import calibration, detectors
+from components.anomaly.detector import Detector, Scores, Tuning
+from components.anomaly.panel import SECOND_US, Panel, panel_of
+from components.anomaly.specs import DetectParams
+from components.core.catalog import watched
+from components.core.errors import InputError, ParamsError
+from components.core.files import SeriesFile
+from components.core.times import iso
+
+_MOST_CONTRIBUTORS = 3
+
+
+@dataclass(frozen=True)
+class Detection:
+    """The answer for one file: `panel` and `scores` by unique sorted instant, `events` numbers them (0 outside)."""
+
+    panel: Panel
+    scores: Scores
+    events: npt.NDArray[np.int64]
+    detector: str
+
+    @property
+    def anomalous(self) -> npt.NDArray[np.bool_]:
+        return self.scores.total > 1
+
+    @property
+    def abstained_for(self) -> timedelta:
+        """How long, from the first row, nothing could be said."""
+        said = np.flatnonzero(~self.scores.abstained)
+        end = self.panel.times[said[0]] if len(said) else self.panel.times[-1]
+        return timedelta(microseconds=int(end - self.panel.times[0])) if len(self.panel) else timedelta()
+
+
+def detect(
+    series: SeriesFile, history: SeriesFile | None, name: str, params: DetectParams, *, retrospective: bool = False
+) -> Detection:
+    """Score a file's rows with the named detector, causally unless `retrospective`.
+
+    InputError where `history` lacks one of the file's columns.
+    """
+    panel = panel_of(series.frame, watched(series.columns))
+    earlier = _earlier(series, history)
+    whole = panel_of(pl.concat([earlier, series.frame]), watched(series.columns)) if earlier is not None else panel
+    detector = detectors.create(name, tuning_of(params))
+    scores = _last(_run(detector, whole, retrospective), len(panel))
+    pause = max(int(params.merge_gap_minutes * 60 * SECOND_US), params.persistence_of * panel.rows(0, 1001).step_us())
+    return Detection(panel, scores, calibration.number_events(panel.times, scores.total > 1, pause), name)
+
+
+def tuning_of(params: DetectParams) -> Tuning:
+    """The detectors' part of the parameters; ParamsError where they contradict each other."""
+    if params.persistence_needed > params.persistence_of:
+        raise ParamsError(
+            f"persistence_needed {params.persistence_needed} exceeds persistence_of {params.persistence_of}; lower it"
+        )
+    return Tuning(**params.model_dump(exclude={"merge_gap_minutes"}, include=set(Tuning.__dataclass_fields__)))
+
+
+def result_frame(detection: Detection, series: SeriesFile) -> pl.DataFrame:
+    """Rows `timestamp, score, is_anomaly, event, contributors` as the file has them, times as written there.
+
+    A row without a readable time scores 0. `contributors` is a JSON object, largest share first.
+    """
+    anomalous = detection.anomalous
+    contributors = [""] * len(anomalous)
+    for row in np.flatnonzero(anomalous):
+        contributors[row] = json.dumps(contributions(detection, int(row)))
+    by_instant = series.frame.select(pl.col("timestamp").alias("instant")).with_columns(
+        score=pl.Series(np.round(detection.scores.total, 6)),
+        is_anomaly=pl.Series(anomalous),
+        event=pl.Series(detection.events).replace(0, None),
+        contributors=pl.Series(contributors, dtype=pl.String).replace("", None),
+    )
+    rows = series.rows.join(by_instant, on="instant", how="left", maintain_order="left").drop("instant")
+    return rows.with_columns(pl.col("score").fill_null(0.0), pl.col("is_anomaly").fill_null(value=False))
+
+
+def contributions(detection: Detection, row: int) -> dict[str, float]:
+    """Up to three columns with their share of a row's anomaly, largest first."""
+    scores = detection.scores.columns[row]
+    # Squares: a column far over its threshold explains more than many that are merely busy.
+    weights = scores**2 / max(float((scores**2).sum()), 1e-12)
+    order = np.argsort(-weights, kind="stable")[:_MOST_CONTRIBUTORS]
+    return {detection.panel.columns[i]: round(float(weights[i]), 3) for i in order if weights[i] >= 0.01}
+
+
+def summarize(detection: Detection, series: SeriesFile) -> str:
+    """A short text for people: rows, events, abstention, what was handled, the strongest events."""
+    count = int(detection.events.max(initial=0))
+    flagged = int(detection.anomalous.sum())
+    found = f"{_count(count, 'anomaly event')} ({_count(flagged, 'row')})"
+    parts = [f"{len(series.rows)} rows, {found}, detector {detection.detector}"]
+    if detection.abstained_for:
+        reason = (
+            "the whole file: too little history" if detection.scores.abstained.all() else "too little history before"
+        )
+        parts.append(f"abstained for {_duration(detection.abstained_for)} ({reason})")
+    if series.describe_problems():
+        parts.append(series.describe_problems())
+    return "; ".join(parts) + "".join("\n  " + line for line in _strongest(detection))
+
+
+def _run(detector: Detector, panel: Panel, retrospective: bool) -> Scores:
+    if not retrospective:
+        return detector.score_causally(panel)
+    if len(panel) > detector.first_cut(panel):
+        detector.fit(panel)
+        return detector.score(panel)
+    return detector.score_causally(panel)
+
+
+def _earlier(series: SeriesFile, history: SeriesFile | None) -> pl.DataFrame | None:
+    """The history's rows before the series begins, in the series' columns."""
+    if history is None:
+        return None
+    missing = [name for name in series.columns if name not in history.columns]
+    if missing:
+        raise InputError(
+            f"{history.path}: no column {missing[0]!r}, which {series.path} has; give a history with the same columns"
+        )
+    return history.frame.select(series.frame.columns).filter(pl.col("timestamp") < series.frame["timestamp"].min())
+
+
+def _last(scores: Scores, rows: int) -> Scores:
+    start = len(scores.total) - rows
+    return Scores(**{name: getattr(scores, name)[start:] for name in Scores.__dataclass_fields__})
+
+
+def _strongest(detection: Detection, most: int = 5) -> list[str]:
+    lines = []
+    for number in range(1, int(detection.events.max(initial=0)) + 1):
+        rows = np.flatnonzero(detection.events == number)
+        peak = int(rows[np.argmax(detection.scores.total[rows])])
+        span = " to ".join(_time(detection, int(row)) for row in dict.fromkeys((rows[0], rows[-1])))
+        by = ", ".join(contributions(detection, peak))
+        lines.append(
+            (
+                float(detection.scores.total[peak]),
+                f"event {number}: {span}, score {detection.scores.total[peak]:.1f} ({by})",
+            )
+        )
+    return [text for _, text in sorted(lines, reverse=True)[:most]]
+
+
+def _time(detection: Detection, row: int) -> str:
+    instant = pl.Series([detection.panel.times[row]]).cast(pl.Datetime("us", "UTC"))[0]
+    return iso(instant)
+
+
+def _duration(span: timedelta) -> str:
+    minutes = round(span.total_seconds() / 60)
+    days, rest = divmod(minutes, 24 * 60)
+    parts = [f"{days} d"] * bool(days) + [f"{rest // 60} h"] * bool(rest // 60) + [f"{rest % 60} min"] * bool(rest % 60)
+    return " ".join(parts) or f"{span.total_seconds():.0f} s"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

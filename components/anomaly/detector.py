@@ -1,0 +1,263 @@
+"""The interface of every detector: learn from history, score causally, explain.
+
+A detector implements `learn` and `surprise`; calibration, persistence and walking forward are shared.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from components.anomaly import calibration
+from components.anomaly.panel import DAY_US, HOUR_US, BoolArray, FloatArray, Panel
+
+#: The recent level is taken over this long, at least so many rows (a day of hourly ones) and at most so many.
+LEVEL_HOURS, LEAST_LEVEL_ROWS, MOST_LEVEL_ROWS = 8, 24, 2000
+#: Older history teaches nothing about how a service behaves today, and costs time.
+MOST_HISTORY_US = 60 * DAY_US
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What a user may turn; see DetectParams for bounds and meaning."""
+
+    expected_false_events_per_week: float = 0.5
+    persistence_needed: int = 2
+    persistence_of: int = 3
+    minimum_effect: float = 0.05
+    minimum_history_h: float = 24.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Band:
+    """What was expected, in the unit of the series; rows by columns.
+
+    low, high: the tolerated interval around `expected`; spread: one robust standard deviation of the noise.
+    """
+
+    expected: FloatArray
+    low: FloatArray
+    high: FloatArray
+    spread: FloatArray
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """How unusual each row is, before calibration.
+
+    channels: rows by channels, larger is stranger, NaN where the detector abstains. With `shares` (rows by
+    columns, the largest of a row 1) there is one channel for all columns together; without, the first half
+    of the channels are the columns' rises and the second half their falls, and `band` says from what.
+    """
+
+    channels: FloatArray
+    shares: FloatArray | None = None
+    band: Band | None = None
+
+    def per_column(self, calibrated: FloatArray) -> FloatArray:
+        """Calibrated channels (rows by channels) folded to rows by columns."""
+        if self.shares is not None:
+            return calibrated[:, :1] * self.shares
+        half = calibrated.shape[1] // 2
+        return np.fmax(calibrated[:, :half], calibrated[:, half:])
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Rows by columns of scores (more than 1 is an anomaly; 0 where abstained) with the band to plot.
+
+    total: one score per row for all columns together; abstained: rows on which nothing could be said.
+    """
+
+    columns: FloatArray
+    total: FloatArray
+    abstained: BoolArray
+    expected: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+
+
+@dataclass
+class Detector(ABC):
+    """Learns what is normal and scores what follows; higher scores are more anomalous."""
+
+    tuning: Tuning
+    step_us: int = 0
+    limits: FloatArray = field(default_factory=lambda: np.empty(0))
+
+    name: ClassVar[str]
+    #: Walking forward, history is learned again when it has grown by this factor.
+    growth: ClassVar[float] = 1.35
+    #: … and at the latest after this long.
+    most_wait_us: ClassVar[int] = 7 * DAY_US
+    #: No threshold goes below this much surprise.
+    least_threshold: ClassVar[float] = 4.0
+
+    @abstractmethod
+    def learn(self, history: Panel) -> None:
+        """Learn what normal looks like; `step_us` is set before."""
+
+    @abstractmethod
+    def surprise(self, panel: Panel) -> Surprise:
+        """How strange each row is, from what was learned and the `level_rows` rows before it."""
+
+    @abstractmethod
+    def arrays(self) -> dict[str, Any]:
+        """What was learned, as plain arrays by name, for `restore`."""
+
+    @abstractmethod
+    def restore(self, arrays: dict[str, Any]) -> None:
+        """Take up what `arrays` gave."""
+
+    # --- shared ------------------------------------------------------------------------------------------
+
+    @property
+    def level_rows(self) -> int:
+        """Rows of the trailing window that the recent level is taken from."""
+        return int(np.clip(LEVEL_HOURS * HOUR_US // max(self.step_us, 1), LEAST_LEVEL_ROWS, MOST_LEVEL_ROWS))
+
+    @property
+    def context_rows(self) -> int:
+        """Rows before a row that decide its score, beside what was learned."""
+        return self.level_rows + self.tuning.persistence_of
+
+    def fit(self, history: Panel) -> None:
+        """Learn from all of history; thresholds come from walking forward through it."""
+        self._walk(history)
+        self._learn(history)
+
+    def score(self, panel: Panel) -> Scores:
+        """Scores from what was fitted. The first `context_rows` rows lack their past: give them as context."""
+        surprise = self.surprise(panel)
+        return self.finish(surprise, self.calibrate(surprise), self.limits[None, :])
+
+    def score_causally(self, panel: Panel) -> Scores:
+        """Score every row with what was known before it; rows before the minimum history are abstained from."""
+        surprise, limits, calibrated = self.walk(panel)
+        return self.finish(surprise, calibrated, limits)
+
+    def walk(self, panel: Panel) -> tuple[Surprise, FloatArray, FloatArray]:
+        """What `score_causally` rests on: surprise, thresholds in force, calibrated scores before persistence."""
+        surprise, limits = self._walk(panel)
+        with np.errstate(invalid="ignore"):
+            return surprise, limits, surprise.per_column(surprise.channels / limits)
+
+    def calibrate(self, surprise: Surprise) -> FloatArray:
+        """Scores before persistence, rows by columns; NaN where abstained."""
+        with np.errstate(invalid="ignore"):
+            return surprise.per_column(surprise.channels / self.limits)
+
+    def finish(self, surprise: Surprise, calibrated: FloatArray, limits: FloatArray) -> Scores:
+        """Apply persistence to calibrated scores and lay out the band; `limits` are rows (or 1) by channels."""
+        columns = calibration.persistent(calibrated, self.tuning.persistence_needed, self.tuning.persistence_of)
+        expected, lower, upper = _band(surprise.band, limits, calibrated.shape)
+        abstained = ~np.isfinite(calibrated).any(axis=1, keepdims=True)[:, 0]
+        return Scores(columns, columns.max(axis=1, initial=0.0), abstained, expected, lower, upper)
+
+    # --- below -------------------------------------------------------------------------------------------
+
+    def _learn(self, history: Panel) -> None:
+        oldest = int(np.searchsorted(history.times, history.times[-1] - MOST_HISTORY_US))
+        recent = history.rows(oldest, len(history))
+        self.step_us = recent.step_us()
+        self.learn(recent)
+
+    def _walk(self, panel: Panel) -> tuple[Surprise, FloatArray]:
+        """Surprise of each row by what was learned before it, and the thresholds in force (rows by channels).
+
+        The cuts depend only on the rows before them, so later rows change nothing. Leaves the last
+        thresholds in `limits`.
+        """
+        cuts = self._cuts(panel)
+        if not cuts:
+            return self._silence(panel)
+        pieces: list[Surprise] = []
+        limits: list[FloatArray] = []
+        for start, end in zip(cuts, [*cuts[1:], len(panel)], strict=True):
+            self._learn(panel.rows(0, start))
+            if not pieces:
+                # Nothing was scored yet: history by itself is the only measure of what is usual.
+                before = self.surprise(panel.rows(0, start))
+                pieces.append(before)
+            self._set_limits(panel, np.vstack([piece.channels for piece in pieces]))
+            context = max(0, start - self.context_rows)
+            pieces.append(_tail_of(self.surprise(panel.rows(context, end)), start - context))
+            limits.append(np.tile(self.limits, (end - start, 1)))
+        self._set_limits(
+            panel, np.vstack([piece.channels for piece in pieces[1:] if len(piece.channels)] or [pieces[0].channels])
+        )
+        joined = _join(pieces)
+        joined.channels[: cuts[0]] = np.nan
+        return joined, np.vstack([np.tile(limits[0][:1], (cuts[0], 1)), *limits])
+
+    def _set_limits(self, panel: Panel, seen: FloatArray) -> None:
+        seen = seen[-int(max(MOST_HISTORY_US // self.step_us, 1)) :]
+        rates = self._rates(panel, seen.shape[1])
+        self.limits = calibration.thresholds(seen, rates, self.step_us, self.least_threshold)
+
+    def _rates(self, panel: Panel, channels: int) -> FloatArray:
+        """False rows a week that each channel may raise, so that the columns together keep to the knob's."""
+        per_series = self.tuning.expected_false_events_per_week
+        if channels == 1:
+            return np.full(1, per_series * panel.values.shape[1])
+        sides = np.maximum(panel.rises.astype(float) + panel.falls, 1.0)
+        return np.tile(per_series / sides, 2)
+
+    def _cuts(self, panel: Panel) -> list[int]:
+        """Rows at which to learn again: first at the minimum history, then as it grows."""
+        if len(panel) < 2:
+            return []
+        first = self.first_cut(panel)
+        cuts = []
+        while first < len(panel):
+            cuts.append(first)
+            known = panel.times[first] - panel.times[0]
+            due = panel.times[first] + np.clip(known * (self.growth - 1), HOUR_US, self.most_wait_us)
+            first = max(int(np.searchsorted(panel.times, due)), first + 50)
+        return cuts
+
+    def first_cut(self, panel: Panel) -> int:
+        """The row before which the detector abstains: the minimum history or a thousand rows, at least 60."""
+        enough = panel.times[0] + self.tuning.minimum_history_h * HOUR_US
+        return max(60, min(int(np.searchsorted(panel.times, enough)), 1000))
+
+    def _silence(self, panel: Panel) -> tuple[Surprise, FloatArray]:
+        shape = panel.values.shape
+        nothing = np.full(shape, np.nan)
+        self.limits = np.full(2 * shape[1], self.least_threshold)
+        band = Band(nothing, nothing, nothing, nothing)
+        return Surprise(np.tile(nothing, (1, 2)), band=band), np.tile(self.limits, (len(panel), 1))
+
+
+def trailing_context(panel: Panel, detector: Detector) -> Panel:
+    """The newest rows of history that score the rows after them."""
+    return panel.rows(len(panel) - detector.context_rows, len(panel))
+
+
+def _band(band: Band | None, limits: FloatArray, shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    if band is None:
+        unknown = np.full(shape, np.nan)
+        return unknown, unknown, unknown
+    half = shape[1]
+    return band.expected, band.low - band.spread * limits[:, half:], band.high + band.spread * limits[:, :half]
+
+
+def _tail_of(surprise: Surprise, start: int) -> Surprise:
+    band = surprise.band
+    kept = Band(band.expected[start:], band.low[start:], band.high[start:], band.spread[start:]) if band else None
+    shares = surprise.shares[start:] if surprise.shares is not None else None
+    return Surprise(surprise.channels[start:], shares, kept)
+
+
+def _join(pieces: list[Surprise]) -> Surprise:
+    bands = [piece.band for piece in pieces if piece.band]
+    shares = [piece.shares for piece in pieces if piece.shares is not None]
+    band = None
+    if bands:
+        parts = (np.vstack([getattr(b, name) for b in bands]) for name in ("expected", "low", "high", "spread"))
+        band = Band(*parts)
+    return Surprise(np.vstack([piece.channels for piece in pieces]), np.vstack(shares) if shares else None, band)

@@ -1,0 +1,137 @@
+"""`traceo detect`: what is abnormal in a file of series, or in every file of a directory."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.core.errors import InputError, ParamsError
+
+if TYPE_CHECKING:
+    from components.cli.batch import Job
+
+PLOT_SUFFIXES = (".png", ".html")
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "detect",
+        help="what is abnormal in these series",
+        description="Score every row of a series (several columns together); a score above 1 is an anomaly. "
+        "A score never depends on later rows unless --retrospective.",
+        epilog="example: traceo detect cpu.csv --history last_month.csv --output anomalies.csv --plot anomalies.png",
+    )
+    parser.add_argument("series", type=Path, metavar="SERIES|DIR", help="CSV or Parquet: timestamp and numeric columns")
+    parser.add_argument("--history", type=Path, metavar="FILE|DIR", help="the same columns, earlier, mostly normal")
+    parser.add_argument("--detector", default="auto", metavar="auto|NAME", help="seasonal, isolation_forest, zscore …")
+    parser.add_argument("--retrospective", action="store_true", help="may use the whole series for every score")
+    parser.add_argument("--seed", type=int, default=None, help="fixes every random choice (default 0)")
+    parser.add_argument("--params", default="{}", metavar="JSON", help="e.g. '{\"expected_false_events_per_week\": 1}'")
+    parser.add_argument("--plot", type=Path, metavar="PNG|HTML|DIR", help="draw series, band and events")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE|DIR", help="CSV or Parquet")
+    parser.set_defaults(main=main)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    from components.anomaly import detectors
+    from components.anomaly.detect import tuning_of
+    from components.cli.batch import file_jobs, run_jobs
+    from components.core.files import TABLE_SUFFIXES
+
+    params = _params(arguments)
+    tuning_of(params)
+    if arguments.detector not in detectors.names():
+        raise ParamsError(f"--detector {arguments.detector}: none of that name; choose {', '.join(detectors.names())}")
+    directory = arguments.series.is_dir()
+    jobs = file_jobs(arguments.series, arguments.output, TABLE_SUFFIXES)
+    _check_outputs(arguments, directory)
+    work = partial(
+        _detect_file,
+        root=arguments.series if directory else None,
+        history=arguments.history,
+        detector=arguments.detector,
+        retrospective=arguments.retrospective,
+        params=params.model_dump(),
+        plot=arguments.plot,
+    )
+    return run_jobs(jobs, work, "detect")
+
+
+def _params(arguments: argparse.Namespace) -> Any:
+    from pydantic import ValidationError
+
+    from components.anomaly.specs import DetectParams
+
+    try:
+        given = json.loads(arguments.params)
+    except json.JSONDecodeError as error:
+        raise ParamsError(f"--params is not JSON: {error}; quote it as one argument") from None
+    if not isinstance(given, dict):
+        raise ParamsError(f"--params must be a JSON object, not {arguments.params!r}")
+    try:
+        return DetectParams.model_validate(given | ({} if arguments.seed is None else {"seed": arguments.seed}))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = ".".join(str(part) for part in problem["loc"])
+        known = ", ".join(DetectParams.model_fields)
+        raise ParamsError(f"--params: {name!r}: {problem['msg']}; it takes {known}") from None
+
+
+def _check_outputs(arguments: argparse.Namespace, directory: bool) -> None:
+    """Refuse, before any work, outputs that could not be written."""
+    from components.core.files import TABLE_SUFFIXES
+
+    if not directory and arguments.output.suffix.lower() not in TABLE_SUFFIXES:
+        raise InputError(f"--output {arguments.output}: unknown kind; end it in .csv or .parquet")
+    if arguments.plot and not directory and arguments.plot.suffix.lower() not in PLOT_SUFFIXES:
+        raise InputError(f"--plot {arguments.plot}: unknown kind; end it in .png or .html")
+    if arguments.plot and directory and arguments.plot.is_file():
+        raise InputError(f"--plot {arguments.plot}: is a file, but {arguments.series} is a directory; name a directory")
+    if arguments.history and not arguments.history.exists():
+        raise InputError(f"--history {arguments.history}: no such file or directory; check the path")
+
+
+def _detect_file(
+    job: Job,
+    *,
+    root: Path | None,
+    history: Path | None,
+    detector: str,
+    retrospective: bool,
+    params: dict[str, Any],
+    plot: Path | None,
+) -> str:
+    from components.anomaly.detect import detect, result_frame, summarize
+    from components.anomaly.specs import DetectParams
+    from components.core.files import read_series, write_frame
+
+    series = read_series(job.source)
+    earlier = read_series(_beside(history, job.source, root)) if history else None
+    detection = detect(series, earlier, detector, DetectParams(**params), retrospective=retrospective)
+    picture = _picture(plot, job.source, root)
+    if picture:
+        from components.anomaly.plot import draw
+        from components.core.storage import write_bytes
+
+        write_bytes(str(picture), draw(detection, job.source.name, picture.suffix.lower()))
+    write_frame(job.output, result_frame(detection, series))
+    return summarize(detection, series)
+
+
+def _beside(history: Path, source: Path, root: Path | None) -> Path:
+    """The history of one file: the file given, or the one of the same name in the directory given."""
+    if not history.is_dir():
+        return history
+    path = history / (source.relative_to(root) if root else source.name)
+    if not path.is_file():
+        raise InputError(f"{path}: no history for {source.name} in {history}; add it or leave --history out")
+    return path
+
+
+def _picture(plot: Path | None, source: Path, root: Path | None) -> Path | None:
+    if plot is None or root is None:
+        return plot
+    return plot / source.relative_to(root).with_suffix(source.suffix + ".png")
