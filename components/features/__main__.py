@@ -1,0 +1,8 @@
+"""`python -m components.features STEP …`"""
+
+import sys
+
+from components.core import step
+
+if __name__ == "__main__":
+    sys.exit(step.main("features"))
