@@ -1,0 +1,162 @@
+"""`traceo logs`: raw lines to templates with parameters, categories, clusters and links to traces."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.cli.batch import Job, file_jobs, run_jobs
+from components.core.errors import InputError, ParamsError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from components.logs.specs import FileParams
+
+_TABLES = (".csv", ".parquet")
+_PLOTS = (".png", ".html")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for, beside the files."""
+
+    format: Any
+    templates: Path | None
+    plot: Path | None
+    spans: Path | None
+    assign_only: bool
+    params: FileParams
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "logs",
+        help="what do a million log lines say?",
+        description="Raw text, JSON lines or CSV/Parquet with a column body (.gz and .zst too) to templates.",
+        epilog="example: traceo logs app.log.gz --templates templates.csv --output lines.csv",
+    )
+    parser.add_argument("source", type=Path, metavar="FILE|DIR", help="a log file, or a directory of them")
+    parser.add_argument("--format", choices=["auto", "text", "jsonl", "csv"], default="auto")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE|DIR", help=".csv or .parquet")
+    parser.add_argument("--templates", type=Path, metavar="FILE|DIR", help="the templates with their counts")
+    parser.add_argument("--spans", type=Path, metavar="SPANS.parquet", help="link the lines to these spans' traces")
+    parser.add_argument("--assign-only", action="store_true", help="write just line and template_id, fast")
+    parser.add_argument("--plot", type=Path, metavar="FILE|DIR", help="lines over time by template, .png or .html")
+    parser.add_argument("--seed", type=int, default=0, help="nothing here is random: accepted for every command alike")
+    parser.add_argument(
+        "--params",
+        default="{}",
+        metavar="JSON",
+        help="min_siblings, cluster_distance, cluster_lines, year: see the README",
+    )
+    parser.set_defaults(main=main)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    options = Options(
+        arguments.format,
+        arguments.templates,
+        arguments.plot,
+        arguments.spans,
+        arguments.assign_only,
+        _params(arguments.params),
+    )
+    if options.assign_only and options.spans:
+        raise ParamsError("--assign-only writes no traces: leave out --spans or --assign-only")
+    jobs = _jobs(arguments.source, arguments.output)
+    folder = arguments.source if arguments.source.is_dir() else None
+    return run_jobs(jobs, functools.partial(_run, options=options, folder=folder, outputs=arguments.output), "logs")
+
+
+def _jobs(source: Path, output: Path) -> list[Job]:
+    """A directory gives one job per file; a file that is no table gets `.csv` behind its name."""
+    jobs = file_jobs(source, output, ("",))
+    if not source.is_dir():
+        _check_suffix("--output", output, _TABLES)
+        return jobs
+    seen = [job for job in jobs if not job.source.name.startswith(".") and output not in job.source.parents]
+    if not seen:
+        raise InputError(f"{source}: no log file in this directory")
+    return [
+        job if job.output.suffix.lower() in _TABLES else Job(job.source, job.output.with_name(job.output.name + ".csv"))
+        for job in seen
+    ]
+
+
+def _run(job: Job, options: Options, folder: Path | None, outputs: Path) -> str:
+    """Mine one file and write what was asked for, all of it or nothing."""
+    from components.logs import clustering, drawing, lines, mining, writing
+    from components.logs.source import open_source
+
+    templates, plot = (_place(path, job, folder, outputs) for path in (options.templates, options.plot))
+    if templates:
+        _check_suffix("--templates", templates, _TABLES)
+    if plot:
+        plot = plot.with_name(plot.name + ".png") if folder else plot
+        _check_suffix("--plot", plot, _PLOTS)
+    spans = _read_spans(options.spans) if options.spans else None
+    source = open_source(job.source, options.format)
+    mined = mining.mine(source.messages(), options.params.min_siblings)
+    tally = lines.Tally()
+    with contextlib.ExitStack() as stack:
+        writer = stack.enter_context(writing.PieceWriter(job.output))
+        if options.assign_only:
+            pieces = lines.assigned_lines(mined)
+        else:
+            tally.clusters = clustering.cluster_templates(
+                mined.templates, options.params.cluster_distance, options.params.cluster_lines
+            )
+            pieces = lines.detailed_lines(source, mined, tally.clusters, options.params.year, spans)
+        for piece in pieces:
+            writer.write(piece)
+            tally.add(piece)
+        if templates:
+            stack.enter_context(writing.PieceWriter(templates)).write(mined.templates)
+        if plot:
+            drawing.draw(plot, mined.templates, tally.over_time(), job.source.name)
+    return tally.describe(mined.templates)
+
+
+def _read_spans(path: Path) -> pl.DataFrame:
+    from components.core.files import read_frame
+    from components.core.times import parse_times
+    from components.logs.tracing import SPAN_COLUMNS
+
+    frame = read_frame(path)
+    missing = [name for name in SPAN_COLUMNS if name not in frame.columns]
+    if missing:
+        raise InputError(f"--spans {path}: no column {missing[0]!r} (found {', '.join(frame.columns)}); add it")
+    return frame.select(SPAN_COLUMNS).with_columns(parse_times(frame["start_time"], str(path)))
+
+
+def _params(text: str) -> FileParams:
+    from components.core.step import parse_params
+    from components.logs.specs import FILES, FileParams
+
+    try:
+        given = json.loads(text)
+    except ValueError as error:
+        raise ParamsError(f"--params is not JSON: {error}; quote it as one argument") from None
+    if not isinstance(given, dict):
+        raise ParamsError(f"--params must be a JSON object, not {text!r}")
+    params = parse_params(FILES, given)
+    assert isinstance(params, FileParams)
+    return params
+
+
+def _place(path: Path | None, job: Job, folder: Path | None, outputs: Path) -> Path | None:
+    """Where a side output of this job goes: the path itself for a file, the same place below it for a directory."""
+    if path is None or folder is None:
+        return path
+    return path / job.output.relative_to(outputs)
+
+
+def _check_suffix(flag: str, path: Path, allowed: tuple[str, ...]) -> None:
+    if path.suffix.lower() not in allowed:
+        raise ParamsError(f"{flag} {path}: unknown kind {path.suffix!r}; end it in {' or '.join(allowed)}")

@@ -1,0 +1,17 @@
+"""What a million log lines say: templates, categories, clusters, links to traces, counts for the pipeline.
+
+A line is cut into a *header* (timestamp, severity, service) and a *message*. The variable parts of a message
+are masked, which gives its *shape*; on files, shapes that differ in one word only are merged into one
+*template*. A template with its parameters put back is the message again, to the letter.
+
+    traceo logs FILE          shapes, merged by what the whole file shows; every line is read twice
+    step logs.mine            shapes only, so that a line's template is a pure function of the line: the counts
+                              of a window do not depend on how windows were cut or in which order they came
+
+A template's id is a hash of its text: the same on every run, machine, time zone and locale.
+
+Counts are lines; times are UTC; a trace's probability lies in [0, 1]; a change's `p_value` is small where the
+change is surprising. Modules: `masking`, `siblings`, `mining` (the miner) · `reading`, `header`, `layouts`
+(lines from files) · `extraction`, `categories`, `clustering`, `tracing`, `writing`, `drawing` (the output) ·
+`counting`, `change` (the pipeline).
+"""

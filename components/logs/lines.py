@@ -1,0 +1,102 @@
+"""The table of lines that `traceo logs` writes, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from components.core.times import TIME_DTYPE
+from components.logs.categories import categorize, with_severity
+from components.logs.extraction import extract_parameters
+from components.logs.mining import Mined, in_parallel
+from components.logs.source import Source
+from components.logs.tracing import link_traces
+
+COLUMNS = (
+    "line", "timestamp", "severity", "service", "categories", "template_id", "template", "parameters", "cluster"
+)  # fmt: skip
+TRACE_COLUMNS = ("trace_id", "trace_probability")
+
+
+def assigned_lines(mined: Mined) -> Iterator[pl.DataFrame]:
+    """`line, template_id` of every line."""
+    start = 0
+    for codes in mined.line_codes:
+        ids = mined.shapes["template_id"].gather(codes)
+        lines = pl.int_range(start, start + len(codes), dtype=pl.Int64, eager=True).alias("line")
+        yield pl.DataFrame([lines, ids])
+        start += len(codes)
+
+
+def detailed_lines(
+    source: Source, mined: Mined, clusters: pl.Series, year: int, spans: pl.DataFrame | None
+) -> Iterator[pl.DataFrame]:
+    """COLUMNS, and TRACE_COLUMNS where spans are given, of every line; `clusters` is aligned to the templates."""
+    clustered = mined.templates.select("template_id").with_columns(clusters.alias("cluster"))
+    about = mined.shapes.join(clustered, on="template_id", how="left", maintain_order="left")
+    about = about.with_columns(categorize(pl.col("template")).alias("categories"))
+    starts, start = [], 0
+    for codes in mined.line_codes:
+        starts.append(start)
+        start += len(codes)
+
+    def detail(numbered: tuple[int, pl.DataFrame]) -> pl.DataFrame:
+        index, block = numbered
+        codes = mined.line_codes[index]
+        # The file may have grown since it was mined; its last line may now be longer, which another read tells.
+        records = source.layout.records(block.head(len(codes)), year)
+        frame = pl.concat([records, about[codes]], how="horizontal").with_columns(
+            pl.int_range(starts[index], starts[index] + len(codes), dtype=pl.Int64).alias("line"),
+            with_severity(pl.col("categories"), pl.col("severity")).alias("categories"),
+        )
+        frame = frame.with_columns(extract_parameters(frame))
+        if spans is None:
+            return frame.select(COLUMNS)
+        links = link_traces(frame.select("message", "timestamp", "service", "trace_id"), spans)
+        return pl.concat([frame.select(COLUMNS), links], how="horizontal")
+
+    yield from in_parallel(detail, zip(range(len(mined.line_codes)), source.blocks(), strict=False))
+
+
+@dataclass
+class Tally:
+    """What went by while lines were written: lines per minute and severity, links, clusters."""
+
+    lines: int = 0
+    linked: int | None = None
+    clusters: pl.Series | None = None
+    minutes: list[pl.DataFrame] = field(default_factory=list)
+
+    def add(self, piece: pl.DataFrame) -> None:
+        self.lines += len(piece)
+        if "trace_id" in piece.columns:
+            self.linked = (self.linked or 0) + len(piece) - piece["trace_id"].null_count()
+        if "timestamp" in piece.columns:
+            minute = pl.col("timestamp").dt.truncate("1m")
+            self.minutes.append(piece.group_by(minute, pl.col("severity").fill_null("unknown")).len("count"))
+
+    def over_time(self) -> pl.DataFrame:
+        """`timestamp, severity, count` per minute; lines without a time are left out."""
+        if not self.minutes:
+            return pl.DataFrame(schema={"timestamp": TIME_DTYPE, "severity": pl.String, "count": pl.UInt32})
+        seen = pl.concat(self.minutes).drop_nulls("timestamp")
+        return seen.group_by("timestamp", "severity").agg(pl.col("count").sum()).sort("timestamp", "severity")
+
+    def describe(self, templates: pl.DataFrame) -> str:
+        """A summary in a few lines for a person."""
+        parts = [f"{self.lines:,} lines", f"{len(templates):,} templates"]
+        if self.clusters is not None:
+            parts.append(f"{self.clusters.filter(self.clusters >= 0).n_unique():,} clusters")
+        if self.linked is not None:
+            parts.append(f"{self.linked:,} lines linked to traces")
+        counted = pl.concat(self.minutes).group_by("severity").agg(pl.col("count").sum()) if self.minutes else None
+        if counted is not None:
+            known = counted.filter(pl.col("severity") != "unknown").sort(
+                ["count", "severity"], descending=[True, False]
+            )
+            parts += [f"{count:,} {severity}" for severity, count in known.iter_rows()]
+        top = templates.sort(["count", "first_line"], descending=[True, False]).head(3)
+        often = [f"  {count:>9,}  {text[:100]}" for count, text in top.select("count", "template").iter_rows()]
+        return "\n".join([", ".join(parts), *often])

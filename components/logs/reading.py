@@ -1,0 +1,155 @@
+"""Log files as blocks of lines: plain, gzip or zstandard, UTF-8 or UTF-16, whatever the bytes."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from components.core.errors import InputError
+
+#: Bytes of one block; large enough to keep the vectorized kernels at full speed, small enough that a few
+#: blocks and their columns stay far below a gigabyte.
+BLOCK_BYTES = 8 << 20
+
+COMPRESSIONS = (".gz", ".zst")
+_UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+
+
+def plain_suffix(path: Path) -> str:
+    """The file's suffix below its compression: `.csv` of `a.csv.gz`."""
+    return Path(path.stem).suffix.lower() if path.suffix.lower() in COMPRESSIONS else path.suffix.lower()
+
+
+def read_lines(path: Path) -> Iterator[pl.Series]:
+    """Yield blocks of lines; a line ends at a newline, a carriage return before it is dropped.
+
+    Bytes that are not UTF-8 become U+FFFD; every line is kept, however long. InputError where the file is
+    absent, empty, or its compressed content is truncated or damaged.
+    """
+    for block in _whole_lines(_as_utf8(read_bytes(path))):
+        yield _split(block)
+
+
+def read_bytes(path: Path) -> Iterator[bytes]:
+    """Yield the decompressed content in pieces, as far as the file reached when it was opened."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; check the path")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty; it needs at least one line")
+    pieces = _decompressed(path)
+    empty = True
+    for piece in pieces:
+        empty = empty and not piece
+        yield piece
+    if empty:
+        raise InputError(f"{path}: the file is empty once decompressed; it needs at least one line")
+
+
+def _decompressed(path: Path) -> Iterator[bytes]:
+    try:
+        match path.suffix.lower():
+            case ".gz":
+                with gzip.open(path) as stream:
+                    while piece := stream.read(BLOCK_BYTES):
+                        yield piece
+            case ".zst":
+                yield from _unzstd(_stored(path), path)
+            case _:
+                yield from _stored(path)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise _damaged(path, error) from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check its permissions") from None
+
+
+def _stored(path: Path) -> Iterator[bytes]:
+    # A log may grow while it is read twice: only what it held at first counts.
+    with path.open("rb") as stream:
+        left = os.fstat(stream.fileno()).st_size
+        while left > 0 and (piece := stream.read(min(BLOCK_BYTES, left))):
+            left -= len(piece)
+            yield piece
+
+
+def _unzstd(pieces: Iterable[bytes], path: Path) -> Iterator[bytes]:
+    import zstandard
+
+    frame = None
+    for piece in pieces:
+        while piece:
+            frame = frame or zstandard.ZstdDecompressor().decompressobj()
+            try:
+                content = frame.decompress(piece)
+            except zstandard.ZstdError as error:
+                raise _damaged(path, error) from None
+            yield content
+            piece, frame = (frame.unused_data, None) if frame.eof else (b"", frame)
+    if frame is not None:
+        raise _damaged(path, "it ends within a frame")
+
+
+def _damaged(path: Path, reason: object) -> InputError:
+    return InputError(f"{path}: the compressed content is truncated or damaged ({reason}); copy the file again")
+
+
+def _as_utf8(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    first = next(pieces, b"")
+    while len(first) < 4 and (more := next(pieces, b"")):
+        first += more
+    encoding = _UTF16.get(first[:2]) or _guess_utf16(first)
+    if encoding is None:
+        yield first.removeprefix(codecs.BOM_UTF8)
+        yield from pieces
+        return
+    decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+    for piece in (first, *pieces):
+        yield decoder.decode(piece).removeprefix("\ufeff").encode("utf-8", "replace")
+    yield decoder.decode(b"", final=True).encode("utf-8", "replace")
+
+
+def _guess_utf16(start: bytes) -> str | None:
+    # Without a byte-order mark: Latin text in UTF-16 has a NUL in every second place and none in the others.
+    sample = np.frombuffer(start[: len(start[:4096]) // 2 * 2], dtype=np.uint8)
+    if len(sample) < 16:
+        return None
+    even, odd = (sample[0::2] == 0).mean(), (sample[1::2] == 0).mean()
+    if odd > 0.7 and even < 0.1:
+        return "utf-16-le"
+    return "utf-16-be" if even > 0.7 and odd < 0.1 else None
+
+
+def _whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Blocks that end where a line ends; the last one may lack its newline."""
+    held: list[bytes] = []
+    for piece in pieces:
+        cut = piece.rfind(b"\n") + 1
+        if cut:
+            yield b"".join([*held, piece[:cut]])
+            held = [piece[cut:]] if cut < len(piece) else []
+        elif piece:
+            held.append(piece)
+    if held:
+        yield b"".join(held)
+
+
+def _split(block: bytes) -> pl.Series:
+    try:
+        block.decode("utf-8")
+    except UnicodeDecodeError:
+        block = block.decode("utf-8", errors="replace").encode()
+    if not block.endswith(b"\n"):
+        block += b"\n"
+    content = np.frombuffer(block, dtype=np.uint8)
+    ends = np.flatnonzero(content == ord("\n"))
+    offsets = np.concatenate([[0], ends + 1]).astype(np.int64)
+    lines = pa.LargeStringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(block))
+    series = pl.Series("line", pl.from_arrow(lines)).str.strip_suffix("\n")
+    return series.str.strip_suffix("\r") if b"\r\n" in block else series
