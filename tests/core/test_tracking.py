@@ -152,3 +152,14 @@ def test_only_our_loaders_load(mlflow_home: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"loader 'pickle' is not ours"):
         tracking.register("m", "0" * 32, tmp_path, "pickle", {})
     assert tracking.registered_models() == {}
+
+
+def test_feast_stays_out_of_processes_that_only_track() -> None:
+    code = (
+        "import sys; from components.core import tracking; tracking.client(); "
+        "import mlflow.tracking.request_header.registry; "
+        "print([n for n in sys.modules if n.split('.')[0] == 'feast'])"
+    )
+    environment = {**os.environ, "TRACEO_MLFLOW_URI": "http://127.0.0.1:9"}
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert ran.stdout.splitlines()[-1] == "[]"
