@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -99,7 +100,7 @@ def parse_instant(value: object) -> datetime:
 
 def unix_unit_us(magnitude: float) -> float:
     """Microseconds per unit of a Unix time of this magnitude (seconds, ms, us and ns are told apart)."""
-    return next(unit for bound, unit in _UNIX_UNITS if magnitude < bound)
+    return next((unit for bound, unit in _UNIX_UNITS if magnitude < bound), math.nan)
 
 
 def parse_times(column: pl.Series, where: str) -> pl.Series:

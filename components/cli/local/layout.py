@@ -88,6 +88,8 @@ class Stack:
         return {
             **os.environ,
             MARK: home,
+            # Otherwise setproctitle (Airflow) overwrites the process's environment, and with it the mark.
+            "SPT_NOENV": "1",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
             "PYTHONUNBUFFERED": "1",
             "TRACEO_HOME": home,
@@ -219,6 +221,7 @@ def _quiet() -> Mapping[str, str]:
     """Nothing of the stack calls home."""
     return {
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "DO_NOT_TRACK": "1",
         "GX_ANALYTICS_ENABLED": "false",
         "FEAST_USAGE": "False",

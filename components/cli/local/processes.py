@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -24,6 +25,7 @@ from components.core.settings import REPOSITORY
 CONFIG = REPOSITORY / "infra/local/supervisord.conf"
 AIRFLOW_PROGRAMS = ("airflow-api-server", "airflow-dag-processor", "airflow-scheduler", "airflow-triggerer")
 _PR_SET_PDEATHSIG = 1
+_STOP_TIMEOUT_S = 30
 
 
 def marked(stack: Stack) -> list[psutil.Process]:
@@ -127,9 +129,12 @@ def healthy(service: Service) -> bool:
 def stop(stack: Stack, supervisor: subprocess.Popen[bytes] | None) -> None:
     """Stop every process of the stack: politely through supervisord, then whatever is left by force."""
     if supervisor and supervisor.poll() is None:
+        # All at once: supervisord on its own would stop one after the other.
+        with contextlib.suppress(OSError, xmlrpc.client.Error):
+            _rpc(stack).supervisor.stopAllProcesses(False)
         supervisor.send_signal(signal.SIGTERM)
         try:
-            supervisor.wait(timeout=25)
+            supervisor.wait(timeout=_STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             supervisor.kill()
     end_leftovers(stack)
