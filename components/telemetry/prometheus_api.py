@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -30,6 +31,8 @@ class PrometheusApi:
     """
 
     def __init__(self, url: str, *, waits_s: tuple[float, ...] = RETRY_WAITS_S, timeout_s: float = _TIMEOUT_S) -> None:
+        # A line per request would bury the import's own.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         self.url = without_credentials(url)
         self._client = httpx.Client(base_url=url, timeout=httpx.Timeout(timeout_s, connect=10.0))
         self._waits_s = waits_s

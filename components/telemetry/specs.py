@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from components.core.spec import Params, Port, Resources, Spec
 
@@ -27,6 +28,14 @@ class IngestParams(Params):
         description="end of the import, floored to five minutes; required for a source that goes on growing, "
         "else the end of the source's rows",
     )
+
+    @field_validator("source")
+    @classmethod
+    def _no_credentials(cls, source: str | None) -> str | None:
+        # Parameters stand in process lists, logs and sidecars; the environment does not.
+        if source and urlsplit(source).password:
+            raise ValueError("a source with a password may only stand in the environment variable TRACEO_SOURCE")
+        return source
 
 
 SPECS = [

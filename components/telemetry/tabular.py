@@ -130,8 +130,12 @@ def _names_for(cells: Sequence[str]) -> list[str]:
 
 
 def _repeated(cells: Sequence[str], layout: Layout) -> list[str]:
-    wanted = {"service", "metric", "instance", layout.service, layout.metric, layout.instance}
-    return [cell for cell in cells if cell in wanted or cell.casefold() in wanted]
+    """The columns whose texts stand in many rows: names, and in a long table the times."""
+    names = {"service", "metric", "instance", layout.service, layout.metric, layout.instance}
+    found = [cell for cell in cells if cell in names or cell.casefold() in names]
+    long = any(cell == layout.metric or cell.casefold() == "metric" for cell in found)
+    times = {*TIME_NAMES, layout.timestamp} if long else set()
+    return found + [cell for cell in cells if cell in times or cell.casefold() in times]
 
 
 def _whole_lines(path: Path, fields: int, separator: str, notes: list[str]) -> Path | io.BytesIO:

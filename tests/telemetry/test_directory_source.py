@@ -69,6 +69,12 @@ def test_wide_table_in_every_form_of_time(tmp_path: Path, time: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("time", ["1769900400", "1769900400000000000", "2026-02-01T01:00:00+02:00"])
+def test_long_table_in_other_forms_of_time(tmp_path: Path, time: str) -> None:
+    write(tmp_path / "m.csv", f"Time,metric,value\n{time},cpu,1\n{time},disk,2\n")
+    assert rows(tmp_path).select("timestamp", "service", "metric").rows() == [(START, "m", "cpu"), (START, "m", "disk")]
+
+
 def test_wide_table_with_service_column_label_and_other_spelling(tmp_path: Path) -> None:
     write(tmp_path / "export.csv", "Time;Service;cpu;label\n1769900400;cart;1;0\n1769900400;payment;3;1\n")
     assert triples(rows(tmp_path)) == [("cart", "cpu", 1.0), ("payment", "cpu", 3.0)]

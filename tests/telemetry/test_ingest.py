@@ -118,6 +118,12 @@ def test_open_source_names_what_is_wrong(uri: str, error: type[Exception], said:
         open_source(uri)
 
 
+def test_a_password_is_refused_as_a_parameter_without_being_shown(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="TRACEO_SOURCE") as raised:
+        ingest("http://user:secret@127.0.0.1:9", tmp_path)
+    assert "secret" not in str(raised.value)
+
+
 # --- what is written ---------------------------------------------------------------------------------------
 
 
@@ -184,6 +190,15 @@ def test_end_before_the_first_row_imports_nothing_and_says_so(data: Path, tmp_pa
     report = ingest(data, tmp_path, end="2020-01-01T00:00:00Z")
     assert (report["window"], report["partitions"]) == (None, 0)
     assert report["notes"] == ["the source has no rows before the end that was asked for"]
+
+
+def test_progress_is_logged_a_line_a_day(data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="traceo.telemetry"):
+        ingest(data, tmp_path)
+    assert [record.message for record in caplog.records] == [
+        "imported day 1 of 2: 2026-01-31: 144 rows",
+        "imported day 2 of 2: 2026-02-01: 156 rows",
+    ]
 
 
 class Fake:
