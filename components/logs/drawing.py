@@ -7,6 +7,7 @@ import html
 import io
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from components.core import storage
@@ -45,7 +46,7 @@ def _picture(templates: pl.DataFrame, over_time: pl.DataFrame, title: str) -> by
 def _draw_time(axis: object, over_time: pl.DataFrame) -> None:
     """Stacked bars, at most a hundred of them."""
     times = over_time["timestamp"].dt.epoch("s")
-    start, span = int(times.min() or 0), int((times.max() or 0) - (times.min() or 0)) + 60  # type: ignore[operator]
+    start, span = int(times.to_numpy().min()), int(np.ptp(times.to_numpy())) + 60
     width = max(60, -(-span // 6000) * 60)
     slot = ((times - start) // width * width + start).alias("slot")
     table = over_time.with_columns(slot).group_by("slot", "severity").agg(pl.col("count").sum())
@@ -82,6 +83,7 @@ def _draw_templates(axis: object, templates: pl.DataFrame) -> None:
 
 
 def _page(picture: bytes, templates: pl.DataFrame, title: str) -> str:
+    encoded = base64.b64encode(picture).decode()
     rows = "\n".join(
         f"<tr><td>{count:,}</td><td><code>{name}</code></td><td><code>{html.escape(text[:2000])}</code></td></tr>"
         for name, text, count in templates.sort(["count", "template"], descending=[True, False])
@@ -91,9 +93,10 @@ def _page(picture: bytes, templates: pl.DataFrame, title: str) -> str:
     )
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>
-<style>body{{font:14px sans-serif;margin:2em}}td{{padding:2px 12px;vertical-align:top}}img{{max-width:100%}}</style></head>
+<style>body{{font:14px sans-serif;margin:2em}}td{{padding:2px 12px;vertical-align:top}}img{{max-width:100%}}</style>
+</head>
 <body><h1>{html.escape(title)}</h1>
-<img alt="lines over time and the most frequent templates" src="data:image/png;base64,{base64.b64encode(picture).decode()}">
+<img alt="lines over time and the most frequent templates" src="data:image/png;base64,{encoded}">
 <h2>Templates</h2><table><tr><th>lines</th><th>id</th><th>template</th></tr>
 {rows}
 </table></body></html>

@@ -19,7 +19,8 @@ import polars as pl
 from components.logs.masking import shape, template_id
 from components.logs.siblings import merge_siblings
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 Codes = npt.NDArray[np.uint32]
 
 # Blocks in work at once: the kernels release the GIL, and one more keeps the reader ahead.
