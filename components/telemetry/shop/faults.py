@@ -35,10 +35,11 @@ class Fault:
 
 
 class Event(NamedTuple):
-    """A fault or decoy with what it does to the platform."""
+    """A fault or decoy with what it does to the platform; `strength` scales what the logs say about it."""
 
     fault: Fault
     effects: tuple[Effect, ...]
+    strength: float = 1.0
 
 
 class Push(NamedTuple):

@@ -94,7 +94,9 @@ class Script:
             start = max(start, self.anchor)
         strength *= 0.9 + 0.2 * draw(self.seed, block, kind, "jitter")
         pushes = tuple(p if p.knob.endswith("_fill") else p._replace(amount=p.amount * strength) for p in recipe.pushes)
-        return _event(kind, recipe, self._service(recipe, block + kind), (start, at, end), pushes)
+        return _event(kind, recipe, self._service(recipe, block + kind), (start, at, end), pushes)._replace(
+            strength=strength
+        )
 
     def _service(self, recipe: Recipe, block: str) -> str:
         return recipe.services[int(draw(self.seed, block, "service") * len(recipe.services))]
