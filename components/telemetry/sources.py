@@ -42,7 +42,7 @@ class Source(Protocol):
 
 
 def open_source(uri: str) -> Source:
-    """The source behind `shop://?seed=1&anchor=TIME`, a directory path, or `http(s)://host:9090[?step_s=30]`.
+    """The source behind `shop://[?seed=1&anchor=TIME]`, a directory path, or `http(s)://host:9090[?step_s=30]`.
 
     InputError or ParamsError names the part of the URI that is wrong; no request is sent yet.
     """
@@ -62,15 +62,11 @@ def open_source(uri: str) -> Source:
 
 
 def _open_shop(uri: str) -> Source:
-    options = _options(uri, {"seed", "anchor"})
-    if "anchor" not in options:
-        raise ParamsError(
-            f"source {uri!r} lacks the instant around which its faults are scripted; "
-            "write shop://?seed=1&anchor=2026-01-31T12:00:00Z"
-        )
     from components.telemetry.synthetic import SyntheticSource
 
-    return SyntheticSource(_whole(options.get("seed", "1"), uri, "seed"), parse_instant(options["anchor"]))
+    options = _options(uri, {"seed", "anchor"})
+    seed = _whole(options["seed"], uri, "seed") if "seed" in options else None
+    return SyntheticSource(seed, parse_instant(options["anchor"]) if "anchor" in options else None)
 
 
 def _open_prometheus(uri: str) -> Source:

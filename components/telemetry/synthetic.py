@@ -11,15 +11,19 @@ from components.core.times import Window, iso
 
 
 class SyntheticSource:
-    """The generated shop: rows for any time, the faults of its script placed around `anchor`."""
+    """The generated shop: rows for any time, the faults of its script placed around `anchor`.
+
+    Seed and anchor are the generator's own defaults where None.
+    """
 
     live = True
 
-    def __init__(self, seed: int, anchor: datetime) -> None:
+    def __init__(self, seed: int | None = None, anchor: datetime | None = None) -> None:
         from components.telemetry.shop import Shop
 
-        self._shop = Shop(seed, anchor)
-        self.name = f"shop://?seed={seed}&anchor={iso(anchor)}"
+        given = {"seed": seed, "anchor": anchor}
+        self._shop = Shop(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+        self.name = f"shop://?seed={self._shop.seed}&anchor={iso(self._shop.anchor)}"
 
     def extent(self) -> Window | None:
         return None

@@ -104,7 +104,6 @@ def test_live_source_needs_an_end() -> None:
 @pytest.mark.parametrize(
     ("uri", "error", "said"),
     [
-        ("shop://?seed=1", ParamsError, "anchor"),
         ("shop://?sed=1", ParamsError, "unknown option 'sed'"),
         ("shop://?seed=x&anchor=2026-01-01", ParamsError, "not a whole number"),
         ("shop://?anchor=soon", InputError, "not a time: 'soon'"),
@@ -116,6 +115,20 @@ def test_live_source_needs_an_end() -> None:
 def test_open_source_names_what_is_wrong(uri: str, error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said):
         open_source(uri)
+
+
+@pytest.mark.parametrize(
+    ("uri", "name"),
+    [
+        ("shop://?seed=7&anchor=2026-03-01T12:00:00Z", "shop://?seed=7&anchor=2026-03-01T12:00:00Z"),
+        ("shop://?anchor=2026-03-01T12:00:00+02:00", "shop://?seed=1&anchor=2026-03-01T10:00:00Z"),
+        ("shop://", "shop://?seed=1&anchor=2026-01-31T12:00:00Z"),
+        ("http://user:secret@host:9090/?step_s=60", "http://host:9090"),
+    ],
+)
+def test_open_source_and_the_name_it_goes_by(uri: str, name: str) -> None:
+    source = open_source(uri)
+    assert (source.name, source.live) == (name, True)
 
 
 def test_a_password_is_refused_as_a_parameter_without_being_shown(tmp_path: Path) -> None:
