@@ -4,4 +4,6 @@ import sys
 
 from components.core import step
 
-sys.exit(step.main("forecasting"))
+# Training starts worker processes, which import this module again under another name.
+if __name__ == "__main__":
+    sys.exit(step.main("forecasting"))

@@ -48,11 +48,14 @@ class Backtest:
         return {name: self.error_ratio(points) for name, points in self.points.items()}
 
     def combined(self, weights: Mapping[str, float]) -> FloatArray:
-        """The weighted mean of candidates; NaN rows where one of them was not run."""
-        total = np.zeros_like(self.actual)
+        """The weighted mean of candidates, of those that were run where some were not; NaN where none was."""
+        total, share = np.zeros_like(self.actual), np.zeros_like(self.actual)
         for name, weight in weights.items():
-            total = total + weight * self.points[name]
-        return total
+            known = np.isfinite(self.points[name])
+            total += np.where(known, weight * self.points[name], 0.0)
+            share += weight * known
+        mean: FloatArray = np.where(share > 0, total / np.where(share > 0, share, 1.0), np.nan)
+        return mean
 
     def residuals(self, weights: Mapping[str, float]) -> FloatArray:
         """Actual minus forecast of a weighted mean, (origins, horizon)."""

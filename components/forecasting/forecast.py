@@ -73,18 +73,21 @@ def fit(
 
 def weigh(history: History, tested: backtest.Backtest, model: str, horizon: int) -> Fitted:
     """The weights and quantile offsets that a model's rule and the backtests give."""
-    chosen = models.get(model)
     if not np.isfinite(tested.actual).any():
         return _without_backtest(history, model, horizon)
-    scores = tested.scores()
-    if isinstance(chosen, Candidate):
-        weights = {model: 1.0} if model in tested.points else {BASELINE: 1.0}
-        reason = tested.reasons.get(model, "")
-    else:
-        usable = {name: score for name, score in scores.items() if np.isfinite(score)}
-        weights, reason = chosen.weigh(usable, backtest.Scorer(tested)) if usable else {BASELINE: 1.0}, ""
+    weights = weigh_only(tested, model)
     offsets = intervals.offsets_from_residuals(tested.residuals(weights), history.day)
-    return Fitted(weights, offsets, backtest.Scorer(tested)(weights), scores, reason)
+    ratio = backtest.Scorer(tested)(weights)
+    return Fitted(weights, offsets, ratio, tested.scores(), tested.reasons.get(model, ""))
+
+
+def weigh_only(tested: backtest.Backtest, model: str) -> dict[str, float]:
+    """The weights alone; seasonal-naive where the model was dropped or nothing could be scored."""
+    chosen = models.get(model)
+    if isinstance(chosen, Candidate):
+        return {model: 1.0} if model in tested.points else {BASELINE: 1.0}
+    usable = {name: score for name, score in tested.scores().items() if np.isfinite(score)}
+    return chosen.weigh(usable, backtest.Scorer(tested)) if usable else {BASELINE: 1.0}
 
 
 def apply(history: History, fitted: Fitted, horizon: int) -> Forecast:

@@ -7,7 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
+import polars as pl
 
+from components.core.catalog import WatchedMetric
+from components.core.schema import QUANTILE_COLUMNS
 from components.core.times import iso
 from components.forecasting import sawtooth
 from components.forecasting.intervals import DEVIATES
@@ -154,4 +157,30 @@ def _times(hits: FloatArray, history: History) -> dict[float, datetime | None]:
     return {
         q: history.end + (int(np.ceil(hit)) - 1) * history.step if np.isfinite(hit) else None
         for q, hit in found.items()
+    }
+
+
+def from_rows(history: History, rows: pl.DataFrame, entry: WatchedMetric, seed: int) -> Risk:
+    """The risk of a catalogue metric from rows of the forecasts table (one series, sorted by time)."""
+    if entry.limit is None:
+        raise ValueError(f"metric {entry.name!r} has no limit")
+    fan = rows.select(QUANTILE_COLUMNS).to_numpy().T.astype(float)
+    model = str(rows["model"][0])
+    return estimate(history, fan, limit=entry.limit, direction=entry.direction, seed=seed, model=model)
+
+
+def as_row(service: str, entry: WatchedMetric, found: Risk) -> dict[str, Any]:
+    """A row of the risks table, all but `as_of`."""
+    return {
+        "service": service,
+        "metric": entry.name,
+        "failure_kind": entry.failure_kind or entry.kind,
+        "limit": found.limit,
+        "direction": found.direction,
+        **{f"p_{hours}h": p for hours, p in found.probability.items()},
+        **{f"limit_at_q{q * 100:.0f}": instant for q, instant in found.time_to_limit.items()},
+        "already_crossed": found.already_crossed,
+        "abstained": found.abstained,
+        "reason": found.reason,
+        "model": found.model,
     }

@@ -1,0 +1,76 @@
+"""The model folder: what the backtests decided for each series, as plain JSON and NPZ."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from components.core.errors import InputError
+from components.forecasting import forecast, panel
+from components.forecasting.forecast import Fitted, Forecast
+from components.forecasting.series import History
+
+LOADER = "components.forecasting.pyfunc"
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """Fitted series by series_id; a series it does not know is backtested on the fly with the fast candidates."""
+
+    name: str
+    horizon: int
+    fitted: Mapping[str, Fitted]
+    capacities: Mapping[str, float]
+
+    def forecast(self, histories: Mapping[str, History], horizon: int) -> dict[str, Forecast]:
+        """Forecast every history; longer than it was trained for only by fitting again."""
+        found = {}
+        for name, history in histories.items():
+            known = self.fitted.get(name) if horizon <= self.horizon else None
+            found[name] = forecast.apply(history, known or forecast.fit(history, horizon), horizon)
+        return found
+
+    def histories(self, rows: pl.DataFrame) -> dict[str, History]:
+        """Histories of a panel (series_id, timestamp, value) with the capacities learnt from the catalogue."""
+        return panel.histories(rows, self.capacities)
+
+
+def save(folder: Path, model: TrainedModel) -> None:
+    """Write model.json and offsets.npz; the same model gives the same bytes."""
+    names = sorted(model.fitted)
+    content = {
+        "name": model.name,
+        "loader_module": LOADER,
+        "horizon_h": model.horizon,
+        "capacities": dict(sorted(model.capacities.items())),
+        "series": {name: _as_json(model.fitted[name]) for name in names},
+    }
+    (folder / "model.json").write_text(json.dumps(content, indent=1, sort_keys=True))
+    offsets = np.stack([model.fitted[name].offsets for name in names]) if names else np.zeros((0, 7, model.horizon))
+    np.savez_compressed(folder / "offsets.npz", offsets=offsets.astype(np.float32))
+
+
+def load(folder: Path) -> TrainedModel:
+    """Read a model folder; InputError where it is not one of ours."""
+    try:
+        content = json.loads((folder / "model.json").read_text())
+        with np.load(folder / "offsets.npz", allow_pickle=False) as arrays:
+            offsets = arrays["offsets"].astype(float)
+        fitted = {
+            name: Fitted(item["weights"], offsets[i], item["ratio"], item["scores"], item["reason"])
+            for i, (name, item) in enumerate(sorted(content["series"].items()))
+        }
+        return TrainedModel(content["name"], content["horizon_h"], fitted, content["capacities"])
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise InputError(f"{folder}: not a forecasting model ({error!r}); train it again") from None
+
+
+def _as_json(fitted: Fitted) -> dict[str, object]:
+    scores = {name: score for name, score in sorted(fitted.scores.items()) if np.isfinite(score)}
+    ratio = fitted.ratio if fitted.ratio is not None and np.isfinite(fitted.ratio) else None
+    return {"weights": dict(sorted(fitted.weights.items())), "ratio": ratio, "scores": scores, "reason": fitted.reason}
