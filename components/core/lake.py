@@ -18,7 +18,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -162,6 +162,14 @@ class Lake:
         if not chosen:
             return _schema(table).empty()
         return _scan([self._snapshot_uri(table, chosen[-1])], _schema(table)).collect()
+
+    def damaged(self) -> Iterator[str]:
+        """The Parquet files of the lake that cannot be opened (a disk that failed, a copy cut short)."""
+        for file in storage.list_files(self.uri, ".parquet"):
+            try:
+                pl.read_parquet_schema(io.BytesIO(storage.read_bytes(file)))
+            except pl.exceptions.PolarsError:
+                yield file
 
     # --- moving between zones ------------------------------------------------------------------------
 

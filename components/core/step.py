@@ -144,6 +144,10 @@ class StepIO:
         for port in self._ports.values():
             if port.name not in self._outputs or port.kind == "lake" or port.name not in self._uris:
                 continue
+            if port.name not in self._written and port.optional:
+                # An earlier attempt may have written it; what is left out now must not be found.
+                storage.delete(self._begin(port.name))
+                continue
             if port.name not in self._written:
                 raise TraceoError(f"step {self.producer} ended without writing its output {port.name!r}")
             sidecar = {
@@ -164,7 +168,14 @@ def run(spec: Spec, uris: Mapping[str, str], params: Mapping[str, Any] | None = 
             raise ParamsError(f"{spec.name} needs --{port.name} URI ({port.description})")
     function: StepFunction = getattr(importlib.import_module(f"components.{spec.domain}.steps"), spec.step)
     step_io = StepIO(spec, uris, checked)
-    summary = dict(function(step_io, checked))
+    try:
+        summary = dict(function(step_io, checked))
+    except pl.exceptions.ComputeError as error:
+        # Polars does not say which file of a scan is damaged.
+        damaged = [file for port in spec.inputs if port.kind == "lake" for file in step_io.lake(port.name).damaged()]
+        if not damaged:
+            raise
+        raise InputError(f"{damaged[0]}: {error}; remove it with its sidecar and ingest its window again") from None
     step_io.finish(summary)
     return summary
 
