@@ -15,7 +15,7 @@ A file that cannot be read is named in the notes and does not stop the others.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -26,12 +26,14 @@ from pydantic import ValidationError
 
 from components.core.errors import InputError
 from components.core.schema import TABLES
-from components.core.times import TIME_DTYPE, Window, floor
+from components.core.times import TIME_DTYPE, Window, floor, iso
 from components.telemetry.plan import STEP
-from components.telemetry.tabular import Content, Layout, read_content
+from components.telemetry.reading import Layout
+from components.telemetry.tabular import Content, read_content
 
 _SUFFIXES = (".csv", ".parquet")
 _HALVES = ("train", "test")
+_MOST_NOTES = 100
 
 #: Rows that a whole year without any row separates from the bulk come from a wrong clock.
 _LONGEST_GAP = timedelta(days=366)
@@ -46,12 +48,14 @@ class DirectorySource:
         self._path = path
         self.name = str(path)
         self._notes: list[str] = []
+        self._without_times = 0
 
     def extent(self) -> Window | None:
         """From the oldest to the newest row, widened to whole five minutes."""
-        spans = [(frame[time].min(), frame[time].max()) for _, frame, time in self._timed() if len(frame)]
+        times = [content.frame[TABLES[content.table].time] for content in self._contents]
+        spans = [(column.min(), column.max()) for column in times if len(column)]
         if not spans:
-            raise InputError(f"{self._path}: no rows in any file; {' '.join(self._notes)}")
+            raise InputError(f"{self._path}: no rows in any file; {' '.join(self._notes[:10])}")
         first, last = min(low for low, _ in spans), max(high for _, high in spans)  # type: ignore[type-var]
         assert isinstance(first, datetime)
         assert isinstance(last, datetime)
@@ -67,10 +71,9 @@ class DirectorySource:
         return pl.concat(found, how="diagonal")
 
     def notes(self) -> list[str]:
-        return list(self._notes)
-
-    def _timed(self) -> Iterable[tuple[Content, pl.DataFrame, str]]:
-        return [(content, content.frame, TABLES[content.table].time) for content in self._contents]
+        shown = self._notes[:_MOST_NOTES]
+        hidden = len(self._notes) - len(shown)
+        return [*shown, f"and {hidden} more notes of this kind"] if hidden else shown
 
     @cached_property
     def _contents(self) -> list[Content]:
@@ -78,6 +81,11 @@ class DirectorySource:
         groups = _groups(self._files())
         services = _service_names(list(groups))
         read = [self._group(services[place], paths, layout) for place, paths in groups.items()]
+        if self._without_times:
+            steps = f"{layout.step_s:g} s apart from {iso(layout.first_row)} on"
+            self._notes.append(
+                f"{self._without_times} file(s) have no times: their rows are taken as {steps} (see source.yaml)"
+            )
         return _without_wrong_clocks([content for contents in read for content in contents], self._notes)
 
     def _files(self) -> list[Path]:
@@ -108,10 +116,10 @@ class DirectorySource:
         untimed = [content for content in contents if not content.timed]
         if untimed and refused:
             self._notes.append(
-                f"refused: {paths[0]}: has no times of its own and its other half {refused[0]} is missing"
+                f"refused: the other half of {refused[0]}: it has no times of its own, so it would be shifted"
             )
-            untimed = []
-        if untimed:
+        elif untimed:
+            self._without_times += len(untimed)
             timed.append(_with_times(untimed, layout))
         return [_with_service(content, service) for content in timed]
 
@@ -182,8 +190,11 @@ def _with_service(content: Content, service: str) -> Content:
 
 def _long(frame: pl.DataFrame) -> pl.DataFrame:
     index = [name for name in ("timestamp", "service", "instance") if name in frame.columns]
-    long = frame.unpivot(index=index, variable_name="metric", value_name="value")
-    return long.filter(pl.col("value").is_not_null())
+    # A metric may itself be called `metric` or `value`.
+    long = frame.unpivot(index=index, variable_name="_metric", value_name="_value").filter(
+        pl.col("_value").is_not_null()
+    )
+    return long.rename({"_metric": "metric", "_value": "value"})
 
 
 def _without_wrong_clocks(contents: Sequence[Content], notes: list[str]) -> list[Content]:

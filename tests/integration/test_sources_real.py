@@ -58,7 +58,8 @@ def test_jumpstarter(jumpstarter: Path, tmp_path: Path) -> None:
     report = ingest(str(jumpstarter), tmp_path)
     assert report["window"] == ["2024-01-01T00:00:00Z", "2024-02-15T00:00:00Z"]
     assert report["rows"]["metrics"] == 14 * 19 * 45 * 288
-    assert report["notes"] == ["14 file(s) in folders named like labels are skipped"]
+    assert report["notes"][0] == "14 file(s) in folders named like labels are skipped"
+    assert report["notes"][1].startswith("28 file(s) have no times: their rows are taken as 300 s apart")
     lake = incoming(tmp_path)
     series = lake.scan("metrics").group_by("service", "metric").len().collect()
     assert len(series) == 14 * 19

@@ -80,8 +80,28 @@ def test_wide_table_with_service_column_label_and_other_spelling(tmp_path: Path)
     assert triples(rows(tmp_path)) == [("cart", "cpu", 1.0), ("payment", "cpu", 3.0)]
 
 
+def test_a_metric_may_be_called_value_and_a_time_column_anything(tmp_path: Path) -> None:
+    write(tmp_path / "cart.csv", "value,begin\n4,2026-01-31 23:00:00.500\n")
+    assert rows(tmp_path).select("timestamp", "service", "metric", "value").rows() == [
+        (START + timedelta(milliseconds=500), "cart", "value", 4.0)
+    ]
+
+
+def test_text_columns_are_left_out_in_one_note(tmp_path: Path) -> None:
+    write(
+        tmp_path / "cart.csv",
+        "timestamp,host,zone,cpu,disk\n2026-01-31T23:00:00Z,a,b,1,x\n2026-01-31T23:05:00Z,a,b,y,2\n",
+    )
+    frame, notes = read_with_notes(tmp_path)
+    assert triples(frame) == [("cart", "cpu", 1.0), ("cart", "disk", 2.0)]
+    assert [note.split(": ", 1)[1] for note in notes] == [
+        "column(s) without numbers are left out: host, zone",
+        "column 'cpu' has text in 1 of 2 rows ('y'), and so do 1 more column(s); those values are left out",
+    ]
+
+
 def test_parquet(tmp_path: Path) -> None:
-    pl.DataFrame({"timestamp": [START], "cpu": [1], "busy": [True]}).write_parquet(tmp_path / "cart.parquet")
+    pl.DataFrame({"at": [START], "cpu": [1], "busy": [True]}).write_parquet(tmp_path / "cart.parquet")
     assert triples(rows(tmp_path)) == [("cart", "busy", 1.0), ("cart", "cpu", 1.0)]
 
 
@@ -121,7 +141,10 @@ def test_halves_are_joined_labels_skipped_and_repeating_names_prefixed(tmp_path:
     assert first["service"].to_list() == ["A-s0"] * 3 + ["A-s1"] + ["B-s0"] * 3
     assert first["value"].to_list() == [1.0, 2.0, 3.0, 4.0, 10.0, 11.0, 12.0]
     assert first["timestamp"].dt.minute().to_list() == [0, 5, 10, 0, 0, 5, 10]
-    assert source.notes() == ["2 file(s) in folders named like labels are skipped"]
+    assert source.notes() == [
+        "2 file(s) in folders named like labels are skipped",
+        "5 file(s) have no times: their rows are taken as 300 s apart from 2024-01-01T00:00:00Z on (see source.yaml)",
+    ]
 
 
 def test_train_folder_alone_is_a_folder_like_any_other(tmp_path: Path) -> None:
@@ -189,7 +212,7 @@ def test_a_bad_file_is_named_and_stops_no_other(tmp_path: Path, name: str, conte
 @pytest.mark.parametrize(
     ("content", "values", "said"),
     [
-        (b"timestamp,cpu\n0,1\n300,oops\n600,3\n", [1.0, 3.0], "'cpu' has text in 1 of 3 rows (row 2: 'oops')"),
+        (b"timestamp,cpu\n0,1\n300,oops\n600,3\n", [1.0, 3.0], "'cpu' has text in 1 of 3 rows ('oops')"),
         (b"timestamp,cpu\n0,1\n300,\xff\xfe\n600,3\n", [1.0, 3.0], "'cpu' has text in 1 of 3 rows"),
         (b"timestamp,cpu,disk\n0,1,2\n300,2,3\n600,3", [1.0, 2.0, 2.0, 3.0], "the last line is cut off"),
         (b"timestamp,cpu\n0,1\nx,2\n600,3\n", [1.0, 3.0], "1 row(s) without a readable timestamp"),
@@ -220,7 +243,7 @@ def test_an_untimed_half_without_the_other_is_refused(tmp_path: Path) -> None:
     frame, notes = read_with_notes(tmp_path)
     assert triples(frame) == [("other", "cpu", 1.0)]
     assert len(notes) == 2
-    assert "its other half train/s0.csv is missing" in notes[1]
+    assert notes[1] == "refused: the other half of train/s0.csv: it has no times of its own, so it would be shifted"
 
 
 def test_rows_of_a_wrong_clock_do_not_stretch_the_extent(tmp_path: Path) -> None:
