@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -86,6 +87,34 @@ def write_bytes(uri: str, data: bytes) -> None:
         raise StorageError(
             f"cannot write {uri}: {error.strerror or error}; free space or choose another place"
         ) from None
+
+
+def create_bytes(uri: str, data: bytes) -> bool:
+    """Write the content at a URI where nothing stands yet, atomically; False where something does."""
+    if is_s3(uri):
+        from botocore.exceptions import ClientError
+
+        bucket, key = _bucket_key(uri)
+        try:
+            _s3().put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (409, 412):
+                return False
+            raise StorageError(f"cannot write {uri}: {error}") from None
+        return True
+    path = _path(uri)
+    draft = f"{path.parent}/.{path.name}.{os.getpid()}-{threading.get_ident()}.part"
+    write_bytes(draft, data)
+    try:
+        # A hard link is made whole or refused; a rename would replace what another writer put there.
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise StorageError(f"cannot write {uri}: {error.strerror or error}") from None
+    finally:
+        Path(draft).unlink(missing_ok=True)
+    return True
 
 
 def list_files(uri: str, suffix: str = "") -> list[str]:
