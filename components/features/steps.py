@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
 from components.core.catalog import load_catalog
 from components.core.lake import Lake
+from components.core.schema import TABLES
 from components.core.step import StepIO
 from components.core.times import Window, floor, iso
+from components.features import store
 from components.features.aggregates import STEP, aligned, five_minutes, worst_is
-from components.features.specs import BuildParams
+from components.features.specs import BuildParams, OnlineParams, TrainingSetParams
+from components.features.training import instants, stride_min
 from components.features.trends import LOOKBACK, add_trends
 
 logger = logging.getLogger("traceo.features")
@@ -31,9 +34,51 @@ def build(io: StepIO, params: BuildParams) -> dict[str, Any]:
         rows += len(frame)
         logger.info("features of %s to %s: %d rows", iso(window.start), iso(window.end), len(frame))
     watermark = lake.watermark("features")
-    summary = {"windows": len(windows), "rows": rows, "watermark": iso(watermark) if watermark else None}
+    # Always, not only after a window was built: a step killed before this line is healed by the next.
+    pushed = store.push(_newest(lake, watermark)) if watermark else 0
+    summary = {
+        "windows": len(windows),
+        "rows": rows,
+        "pushed": pushed,
+        "watermark": iso(watermark) if watermark else None,
+    }
     io.write_json("built", summary)
     return summary
+
+
+def training_set(io: StepIO, params: TrainingSetParams) -> dict[str, Any]:
+    """What was known of every series at evenly spaced instants of the last days, through Feast."""
+    lake = io.lake()
+    end = min(filter(None, (params.as_of, lake.watermark("features"))), default=None)
+    rows, chosen = TABLES["features"].empty(), []
+    if end:
+        window = Window(end - timedelta(days=params.days), end)
+        features = lake.scan("features", window)
+        known = features.select("service", "metric", "timestamp").unique(["service", "metric"], keep="any").collect()
+        start = lake.scan("features", window).select(pl.col("event_timestamp").min()).collect().item()
+        chosen = instants(Window(max(window.start, start - STEP), end), len(known), params.max_rows) if start else []
+        rows = store.as_known(features, chosen) if chosen else rows
+    io.write_table("training_set", rows)
+    return {"rows": len(rows), "instants": len(chosen), "stride_min": stride_min(chosen)}
+
+
+def online(io: StepIO, params: OnlineParams) -> dict[str, Any]:
+    """The latest vector of every series of the last day, none newer than as_of or older than allowed."""
+    lake = io.lake()
+    as_of = params.as_of or lake.watermark("metrics")
+    rows = TABLES["features"].empty()
+    if as_of:
+        window = Window(as_of - timedelta(days=1), as_of)
+        rows = store.latest(lake.scan("features", window).select("service", "metric").unique().collect())
+        oldest = as_of - timedelta(minutes=params.max_age_min)
+        rows = rows.filter(pl.col("event_timestamp").is_between(oldest, as_of))
+    io.write_table("online_features", rows)
+    return {"series": len(rows), "as_of": iso(as_of) if as_of else None}
+
+
+def _newest(lake: Lake, watermark: datetime) -> pl.DataFrame:
+    recent = lake.read("features", Window(watermark - timedelta(hours=1), watermark))
+    return recent.unique(["service", "metric"], keep="last", maintain_order=True)
 
 
 def _unbuilt(lake: Lake, as_of: datetime) -> list[Window]:

@@ -1,0 +1,170 @@
+"""Feast: the online store and point-in-time reads. The only module that imports feast.
+
+State (registry, online store) lies in `<TRACEO_HOME>/feast`; the definitions in `feature_repo/` are applied
+when they, or Feast, changed since they last were. Other stores are chosen in `feature_store.yaml`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import importlib
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+
+from components.core.errors import SettingsError
+from components.core.schema import TABLES
+from components.core.settings import settings
+from components.core.storage import is_s3
+from components.core.times import TIME_DTYPE
+
+os.environ.setdefault("FEAST_USAGE", "False")
+SERVICE, PUSH_SOURCE, OFFLINE_FILE = "anomaly_v1", "newest_features", "features.parquet"
+#: Point-in-time reads go slice by slice: Feast's file store joins all instants with all rows of a series
+#: before it picks the newest, so its cost grows with the square of a slice.
+SLICE = timedelta(hours=12)
+_MODULES = ("entities", "sources", "views", "services")
+logger = logging.getLogger("traceo.features")
+
+
+def push(rows: pl.DataFrame) -> int:
+    """Put feature rows (at most one per series) into the online store; returns how many."""
+    if len(rows):
+        with _opened(_state()) as store:
+            store.push(PUSH_SOURCE, with_series_id(rows).to_pandas())
+    return len(rows)
+
+
+def latest(series: pl.DataFrame) -> pl.DataFrame:
+    """The online store's vectors of some series (service, metric), as table `features`; sorted by key."""
+    schema = TABLES["features"]
+    if series.is_empty():
+        return schema.empty()
+    ids = series.select(_series_id()).to_series().unique().sort().to_list()
+    with _opened(_state()) as store:
+        answer = store.get_online_features(store.get_feature_service(SERVICE), [{"series_id": i} for i in ids])
+        found = pl.DataFrame(answer.to_dict(), strict=False)
+    found = found.filter(pl.col("start_us").is_not_null())
+    start = pl.from_epoch(pl.col("start_us").cast(pl.Int64), time_unit="us").dt.replace_time_zone("UTC")
+    rows = found.with_columns(start.alias("timestamp"), (start + timedelta(minutes=5)).alias("event_timestamp"))
+    return schema.conform(rows, "online store").sort(schema.key)
+
+
+def as_known(features: pl.LazyFrame, instants: list[datetime]) -> pl.DataFrame:
+    """What was known of each series at each instant: point in time, no older than the view's time to live.
+
+    Returns the features of service SERVICE with `instant` and series_id, sorted by both; a series of which
+    nothing was known at an instant has no row there.
+    """
+    with tempfile.TemporaryDirectory() as folder, _opened(_state(), repository=Path(folder)) as store:
+        service = store.get_feature_service(SERVICE)
+        ttl = store.get_feature_view("five_minutes").ttl
+        slices = [_slice(store, service, features, ttl, some, Path(folder)) for some in _sliced(instants)]
+    known = [frame for frame in slices if len(frame)]
+    return pl.concat(known).sort("instant", "series_id") if known else pl.DataFrame()
+
+
+def with_series_id(rows: pl.DataFrame) -> pl.DataFrame:
+    """Feature rows as Feast stores them: with series_id and start_us, without null optional columns missing."""
+    columns = [name for name in TABLES["features"].columns if name != "timestamp"]
+    return rows.select(_series_id(), pl.col("timestamp").dt.epoch("us").alias("start_us"), *columns)
+
+
+def _series_id() -> pl.Expr:
+    return pl.concat_str("service", "metric", separator="/").alias("series_id")
+
+
+def _sliced(instants: list[datetime]) -> Iterator[list[datetime]]:
+    some: list[datetime] = []
+    for instant in sorted(instants):
+        if some and instant - some[0] >= SLICE:
+            yield some
+            some = []
+        some.append(instant)
+    if some:
+        yield some
+
+
+def _slice(
+    store: Any, service: Any, features: pl.LazyFrame, ttl: timedelta, instants: list[datetime], folder: Path
+) -> pl.DataFrame:
+    known = pl.col("event_timestamp").is_between(instants[0] - ttl, instants[-1])
+    rows = with_series_id(features.filter(known).collect())
+    if rows.is_empty():
+        return pl.DataFrame()
+    rows.write_parquet(folder / OFFLINE_FILE)
+    ids = rows.select(pl.col("series_id").unique().sort())
+    times = pl.DataFrame({"event_timestamp": instants}, schema={"event_timestamp": TIME_DTYPE})
+    asked = times.join(ids, how="cross").to_pandas()
+    answer = pl.from_arrow(store.get_historical_features(asked, service).to_arrow())
+    assert isinstance(answer, pl.DataFrame)
+    found = answer.filter(pl.col("start_us").is_not_null())
+    return found.with_columns(pl.col("event_timestamp").cast(TIME_DTYPE)).rename({"event_timestamp": "instant"})
+
+
+def _state() -> Path:
+    if is_s3(settings().home):
+        raise SettingsError(f"TRACEO_HOME is {settings().home}: Feast's local store needs a folder; set one")
+    return Path(settings().home, "feast").resolve()
+
+
+@contextlib.contextmanager
+def _opened(state: Path, repository: Path | None = None) -> Iterator[Any]:
+    """A feature store with the definitions applied; relative source paths start at `repository`."""
+    from feast import FeatureStore, RepoConfig
+
+    state.mkdir(parents=True, exist_ok=True)
+    content = _configuration(state)
+    store = FeatureStore(config=RepoConfig(**content, repo_path=repository or state))
+    # One process at a time applies and reads the registry: Feast writes it in place.
+    with (state / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _apply_if_changed(store, state, content)
+        store.refresh_registry()
+    yield store
+
+
+def _configuration(state: Path) -> dict[str, Any]:
+    path = Path(settings().feature_repo, "feature_store.yaml")
+    try:
+        content: dict[str, Any] = yaml.safe_load(path.read_text())
+        if content["registry"].get("registry_type", "file") == "file":
+            content["registry"]["path"] = str(state / "registry.db")
+        if content["online_store"]["type"] == "sqlite":
+            content["online_store"]["path"] = str(state / "online.db")
+    except (OSError, yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
+        raise SettingsError(f"TRACEO_FEATURE_REPO: {path} is no Feast configuration ({error})") from None
+    return content
+
+
+def _apply_if_changed(store: Any, state: Path, content: dict[str, Any]) -> None:
+    import feast
+
+    repository = Path(settings().feature_repo)
+    sources = [(repository / f"{name}.py").read_bytes() for name in _MODULES]
+    digest = hashlib.sha256(b"\0".join([feast.__version__.encode(), repr(content).encode(), *sources])).hexdigest()
+    stamp = state / "applied"
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    store.apply(_definitions())
+    # Last, so that an apply that was killed is repeated.
+    stamp.write_text(digest)
+    logger.info("applied the definitions of %s", repository)
+
+
+def _definitions() -> list[Any]:
+    from feast import Entity, FeatureService, FeatureView
+    from feast.data_source import DataSource
+
+    kinds = (DataSource, Entity, FeatureView, FeatureService)
+    modules = [importlib.import_module(f"feature_repo.{name}") for name in _MODULES]
+    return [item for module in modules for item in vars(module).values() if isinstance(item, kinds)]
