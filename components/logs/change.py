@@ -52,10 +52,10 @@ def _kind() -> pl.Expr:
 
 def _rate_test(before: npt.NDArray[np.int64], after: npt.NDArray[np.int64], share: float) -> npt.NDArray[np.float64]:
     """Two-sided p-value of `after` among `before + after` lines where each is after with probability `share`."""
-    from scipy.stats import binom
+    from scipy.special import bdtr, bdtrc
 
     total = before + after
-    tail = np.minimum(binom.cdf(after, total, share), binom.sf(after - 1, total, share))
+    tail = np.minimum(bdtr(after, total, share), bdtrc(after - 1, total, share))
     p_values: npt.NDArray[np.float64] = np.minimum(1.0, 2.0 * tail)
     return p_values
 

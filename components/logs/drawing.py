@@ -32,7 +32,7 @@ def _picture(templates: pl.DataFrame, over_time: pl.DataFrame, title: str) -> by
     from matplotlib.figure import Figure
 
     timed = over_time["timestamp"].n_unique() > 1
-    figure = Figure(figsize=(12, 8.5 if timed else 5.5), layout="constrained")
+    figure = Figure(figsize=(15, 8.5 if timed else 5.5), layout="constrained")
     axes = figure.subplots(2 if timed else 1, 1, height_ratios=[1, 1.5] if timed else [1], squeeze=False)[:, 0]
     figure.suptitle(f"{title}: {templates['count'].sum():,} lines, {len(templates):,} templates", parse_math=False)
     if timed:
@@ -72,13 +72,13 @@ def _draw_time(axis: object, over_time: pl.DataFrame) -> None:
 
 def _draw_templates(axis: object, templates: pl.DataFrame) -> None:
     top = templates.sort(["count", "template"], descending=[True, False]).head(_SHOWN).reverse()
-    names = [text if len(text) <= 70 else text[:69] + "…" for text in top["template"]]
+    names = [text if len(text) <= 100 else text[:99] + "…" for text in top["template"]]
     names = ["".join(letter if letter.isprintable() else "·" for letter in name) for name in names]
     bars = axis.barh(range(len(top)), top["count"].to_list(), color=_COLORS["INFO"])  # type: ignore[attr-defined]
     axis.bar_label(bars, [f" {count:,}" for count in top["count"]], fontsize=8)  # type: ignore[attr-defined]
     axis.set_yticks(range(len(top)), names, fontsize=8, parse_math=False)  # type: ignore[attr-defined]
     axis.set_xscale("log")  # type: ignore[attr-defined]
-    axis.set_xlim(left=0.8)  # type: ignore[attr-defined]
+    axis.set_xlim(0.8, 2 * max(top["count"]))  # type: ignore[attr-defined]
     axis.set_xlabel("lines (the most frequent templates)")  # type: ignore[attr-defined]
 
 

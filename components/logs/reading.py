@@ -102,7 +102,7 @@ def _damaged(path: Path, reason: object) -> InputError:
 
 def _as_utf8(pieces: Iterator[bytes]) -> Iterator[bytes]:
     first = next(pieces, b"")
-    while len(first) < 4 and (more := next(pieces, b"")):
+    while len(first) < 64 and (more := next(pieces, b"")):
         first += more
     encoding = _UTF16.get(first[:2]) or _guess_utf16(first)
     if encoding is None:

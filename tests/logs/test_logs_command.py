@@ -1,0 +1,206 @@
+"""`traceo logs` from end to end: what it writes, that it writes the same again, and what it refuses."""
+
+import csv
+import gzip
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from components.cli import __main__ as cli
+from components.logs import reading
+from components.logs.masking import fill
+
+Command = Callable[..., int]
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+MESSAGES = (
+    "user {word} logged in from 10.0.0.{n}",
+    "connection to db-{n} refused after {n} ms",
+    "cache warm",
+    'GET "/cart/{n}" \\ 200 <*> {word}',
+    "",
+)
+
+
+def log_lines(count: int) -> list[str]:
+    words = ["anna", "bob", "carl", "dora", "émile", "fay", "gus", "hal"]
+    return [
+        f"{(START + timedelta(seconds=n)):%Y-%m-%d %H:%M:%S} {('INFO', 'ERROR')[n % 5 == 1]} shop.cart.Handler: "
+        + MESSAGES[n % 5].format(word=words[n // 5 % 8], n=n)
+        for n in range(count)
+    ]
+
+
+@pytest.fixture
+def logs(monkeypatch: pytest.MonkeyPatch) -> Command:
+    monkeypatch.setattr(cli, "COMMANDS", ("logs",))
+    return lambda *argv: cli.main(["logs", *map(str, argv)])
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "app.log"
+    path.write_text("\n".join(log_lines(400)) + "\n")
+    return path
+
+
+def test_every_line_with_its_template(logs: Command, log: Path, tmp_path: Path) -> None:
+    output, templates = tmp_path / "lines.parquet", tmp_path / "templates.csv"
+    assert logs(log, "--output", output, "--templates", templates) == 0
+    lines = pl.read_parquet(output)
+    assert lines.columns == [
+        "line", "timestamp", "severity", "service", "categories", "template_id", "template", "parameters", "cluster"
+    ]  # fmt: skip
+    assert lines["line"].to_list() == list(range(400))
+    assert lines["timestamp"].to_list() == [START + timedelta(seconds=n) for n in range(400)]
+    assert lines["severity"].value_counts(sort=True).rows() == [("INFO", 320), ("ERROR", 80)]
+    assert lines["service"].unique().to_list() == ["shop.cart.Handler"]
+    messages = [line.partition("Handler: ")[2] for line in log_lines(400)]
+    assert [fill(t, p) for t, p in lines.select("template", "parameters").iter_rows()] == messages
+    assert lines["template"].unique().sort().to_list() == [
+        "",
+        'GET "<*>" \\ <*> <*> <*>',
+        "cache warm",
+        "connection to <*> refused after <*> ms",
+        "user <*> logged in from <*>",
+    ]
+    assert set(lines.filter(severity="ERROR")["categories"]) == {"error;network"}
+    counts = pl.read_csv(templates)
+    assert counts.columns == ["template_id", "template", "count", "first_line", "last_line"]
+    assert counts["count"].to_list() == [80] * 5
+    assert counts.select("first_line", "last_line").rows() == [(n, 395 + n) for n in range(5)]
+
+
+def test_csv_says_the_same_as_parquet(logs: Command, log: Path, tmp_path: Path) -> None:
+    assert logs(log, "--output", tmp_path / "a.csv") == logs(log, "--output", tmp_path / "a.parquet") == 0
+    with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    table = pl.read_parquet(tmp_path / "a.parquet")
+    assert [json.loads(row["parameters"]) for row in rows] == table["parameters"].to_list()
+    assert [row["template_id"] for row in rows] == table["template_id"].to_list()
+    assert rows[0]["timestamp"].startswith("2026-01-02T03:04:05")
+    assert rows[0]["timestamp"].endswith("Z")
+
+
+def test_assign_only_gives_the_same_ids(logs: Command, log: Path, tmp_path: Path) -> None:
+    assert logs(log, "--output", tmp_path / "a.parquet") == 0
+    assert logs(log, "--output", tmp_path / "b.parquet", "--assign-only") == 0
+    fast = pl.read_parquet(tmp_path / "b.parquet")
+    assert fast.columns == ["line", "template_id"]
+    assert fast.equals(pl.read_parquet(tmp_path / "a.parquet").select("line", "template_id"))
+
+
+def test_the_same_bytes_in_any_zone_and_any_blocks(
+    logs: Command, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def outputs(name: str) -> list[bytes]:
+        paths = [tmp_path / f"{name}.csv", tmp_path / f"{name}-templates.csv", tmp_path / f"{name}.png"]
+        assert logs(log, "--output", paths[0], "--templates", paths[1], "--plot", paths[2]) == 0
+        return [path.read_bytes() for path in paths]
+
+    first = outputs("first")
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 1000)
+    second = outputs("second")
+    monkeypatch.undo()
+    time.tzset()
+    assert first == second
+    assert first[2].startswith(b"\x89PNG")
+
+
+def test_a_directory_goes_on_past_a_bad_file(
+    logs: Command, log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "a.log.gz").write_bytes(gzip.compress(log.read_bytes()))
+    (folder / "b.csv").write_text('body,timestamp\n"two\nlines 5",2026-01-01T00:00:00Z\nplain 6,\n')
+    (folder / "empty.log").write_text("")
+    out = tmp_path / "out"
+    assert logs(folder, "--output", out, "--templates", tmp_path / "templates", "--assign-only") == 2
+    assert sorted(path.name for path in out.rglob("*") if path.is_file()) == ["a.log.gz.csv", "b.csv"]
+    assert pl.read_csv(tmp_path / "templates" / "b.csv")["template"].to_list() == ["two\nlines <*>", "plain <*>"]
+    assert len(pl.read_csv(out / "deep" / "a.log.gz.csv")) == 400
+    assert pl.read_csv(tmp_path / "templates" / "b.csv")["count"].sum() == 2
+    error = capsys.readouterr().err.strip().splitlines()
+    assert len(error) == 1
+    assert "empty.log: the file is empty" in error[0]
+
+
+def bad_inputs() -> list[tuple[str, bytes, str]]:
+    return [
+        ("empty.log", b"", "is empty"),
+        ("cut.log.gz", gzip.compress(b"a line of text\n" * 9999)[:-9], "truncated or damaged"),
+        ("not.log.gz", b"plain text after all\n", "truncated or damaged"),
+        ("not.log.zst", b"plain text after all\n", "truncated or damaged"),
+        ("no-body.csv", b"timestamp,text\n1,2\n", "no column 'body'"),
+        ("no-rows.csv", b"timestamp,body\n", "no rows"),
+        ("not.parquet", b"plain text after all\n", "cannot be read"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"), bad_inputs(), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_bad_input_is_refused_and_leaves_nothing(
+    logs: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes, message: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    out = tmp_path / "out"
+    arguments = ["--output", out / "lines.csv", "--templates", out / "t.csv", "--plot", out / "p.png"]
+    assert logs(tmp_path / name, *arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert "\n" not in error
+    assert name in error
+    assert message in error
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / name]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--output", "lines.txt"],
+        ["--output", "lines.csv", "--templates", "t.txt"],
+        ["--output", "lines.csv", "--plot", "p.pdf"],
+        ["--output", "lines.csv", "--params", '{"min_siblings": 0}'],
+        ["--output", "lines.csv", "--params", '{"unknown": 1}'],
+        ["--output", "lines.csv", "--params", "not json"],
+        ["--output", "lines.csv", "--spans", "absent.parquet"],
+        ["--output", "lines.csv", "--spans", "absent.parquet", "--assign-only"],
+    ],
+    ids=str,
+)
+def test_bad_arguments_are_refused(
+    logs: Command, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert logs(log, *arguments) == 2
+    assert list(tmp_path.iterdir()) == [log]
+
+
+def test_lines_of_any_bytes_are_kept(logs: Command, tmp_path: Path) -> None:
+    path, output = tmp_path / "any.log", tmp_path / "lines.parquet"
+    path.write_bytes(b"good 1\n\xff\xfe bad 2\nnul \x00 7\nlong " + b"x1 " * 400_000 + b"\n\n\t \nlast")
+    assert logs(path, "--output", output, "--templates", tmp_path / "t.csv") == 0
+    lines = pl.read_parquet(output)
+    whole = [fill(t, p) for t, p in lines.select("template", "parameters").iter_rows()]
+    assert whole == ["good 1", "\ufffd\ufffd bad 2", "nul \x00 7", "long " + "x1 " * 400_000, "", "\t ", "last"]
+    assert pl.read_csv(tmp_path / "t.csv")["count"].sum() == 7
+
+
+def test_minimal_siblings_is_a_parameter(logs: Command, log: Path, tmp_path: Path) -> None:
+    assert logs(log, "--output", tmp_path / "a.csv", "--params", '{"min_siblings": 9}') == 0
+    assert "user anna logged in from <*>" in pl.read_csv(tmp_path / "a.csv")["template"].to_list()
+
+
+def test_html_page_escapes_what_lines_say(logs: Command, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text("<script>alert('x')</script>\n")
+    assert logs(tmp_path / "a.log", "--output", tmp_path / "a.csv", "--plot", tmp_path / "a.html") == 0
+    page = (tmp_path / "a.html").read_text()
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page

@@ -1,0 +1,153 @@
+"""Bytes to lines, headers learnt, fields found."""
+
+import gzip
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+import zstandard
+
+from components.core.errors import InputError
+from components.logs import reading
+from components.logs.header import NO_HEADER, learn_header
+from components.logs.source import open_source
+
+TEXT = "first line\nsecond ligne é\r\n\nlast without newline"
+LINES = ["first line", "second ligne é", "", "last without newline"]
+
+
+def lines_of(path: Path) -> list[str]:
+    return pl.concat(list(reading.read_lines(path))).to_list()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.log", TEXT.encode()),
+        ("a.log.gz", gzip.compress(TEXT.encode())),
+        ("two-members.gz", gzip.compress(TEXT[:10].encode()) + gzip.compress(TEXT[10:].encode())),
+        ("a.log.zst", zstandard.compress(TEXT.encode())),
+        ("two-frames.zst", zstandard.compress(TEXT[:10].encode()) + zstandard.compress(TEXT[10:].encode())),
+        ("bom.log", b"\xef\xbb\xbf" + TEXT.encode()),
+        ("utf16.log", TEXT.encode("utf-16")),
+        ("utf16be.log", b"\xfe\xff" + TEXT.encode("utf-16-be")),
+        ("bare-utf16.log", TEXT.encode("utf-16-le")),
+    ],
+)
+def test_lines(tmp_path: Path, name: str, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert lines_of(tmp_path / name) == LINES
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 7)
+    assert lines_of(tmp_path / name) == LINES
+
+
+def test_broken_utf8_nul_bytes_and_long_lines_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"bad \xff\xfe byte\nnul \x00 byte\n" + b"x" * 20_000_000 + b"\nend")
+    lines = lines_of(path)
+    assert lines[:2] == ["bad \ufffd\ufffd byte", "nul \x00 byte"]
+    assert len(lines[2]) == 20_000_000
+    assert lines[3:] == ["end"]
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
+def test_truncated_files_are_refused(tmp_path: Path, compress) -> None:
+    path = tmp_path / ("a.gz" if compress is gzip.compress else "a.zst")
+    path.write_bytes(compress(("line of text\n" * 5000).encode())[:-6])
+    with pytest.raises(InputError, match="truncated or damaged"):
+        lines_of(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.log", b""), ("a.gz", gzip.compress(b"")), ("a.zst", zstandard.compress(b""))]
+)
+def test_empty_files_are_refused(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match="is empty"):
+        lines_of(tmp_path / name)
+
+
+# Each: five lines of one log's making; the first one's time, severity, service and message.
+HEADERS = {
+    "java": (
+        "2015-10-18 18:01:47,978 {level} [main] org.apache.{word}.Master: Created job {n}",
+        ("2015-10-18T18:01:47.978000", "INFO", "org.apache.alpha.Master", "Created job 0"),
+    ),
+    "syslog": (
+        "Jun  4 15:16:0{n} combo sshd(pam_unix)[1993{n}]: check {word}; user unknown",
+        ("1970-06-04T15:16:00", None, "sshd(pam_unix)", "check alpha; user unknown"),
+    ),
+    "apache": (
+        "[Sun Dec 04 04:47:4{n} 2005] [notice] workerEnv.init() ok {word}",
+        ("2005-12-04T04:47:40", "INFO", None, "workerEnv.init() ok alpha"),
+    ),
+    "hdfs": (
+        "081109 20361{n} 148 INFO dfs.{word}$Responder: Packet {n} for block blk_1{n}",
+        ("2008-11-09T20:36:10", "INFO", "dfs.alpha$Responder", "Packet 0 for block blk_10"),
+    ),
+    "iso": (
+        "2026-01-02T03:04:0{n}.5+02:00 {level} {word} happened",
+        ("2026-01-02T01:04:00.500000", "INFO", None, "alpha happened"),
+    ),
+    "bracketed": (
+        "2026-01-02 03:04:0{n} - {level} - [worker {n}] - {word} happened",
+        ("2026-01-02T03:04:00", "INFO", None, "alpha happened"),
+    ),
+    "unix": ("176730984{n} {level} {word} happened", ("2026-01-01T23:24:00", "INFO", None, "alpha happened")),
+    "no time": ("{level} {word}: done {n}", (None, "INFO", "alpha", "done 0")),
+    "bare": ("{word} happened {n} times", (None, None, None, "alpha happened 0 times")),
+}
+
+
+@pytest.mark.parametrize("kind", HEADERS)
+def test_headers_are_learnt(tmp_path: Path, kind: str) -> None:
+    pattern, (time, severity, service, message) = HEADERS[kind]
+    words, levels = ("alpha", "beta", "gamma", "delta", "eps"), ("INFO", "WARN", "INFO", "ERROR", "info")
+    lines = [pattern.format(n=n, word=words[n], level=levels[n]) for n in range(5)]
+    path = tmp_path / "a.log"
+    path.write_text("\n".join([*lines, "\tat continued line"]))
+    source = open_source(path)
+    records = pl.concat([source.layout.records(block, 1970) for block in source.blocks()])
+    expected = datetime.fromisoformat(time).replace(tzinfo=UTC) if time else None
+    first = records.row(0, named=True)
+    assert (first["timestamp"], first["severity"], first["service"]) == (expected, severity, service)
+    assert first["message"] == message
+    assert records["message"].to_list()[-1].strip() == "at continued line"
+    assert records["message"].to_list() == pl.concat(list(source.messages())).to_list()
+
+
+def test_prose_has_no_header() -> None:
+    assert learn_header(["It was a dark night.", "Then, at 12:30 it rained.", "Error: none"]) == NO_HEADER
+
+
+def test_json_lines(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        '{"ts":"2026-01-02T03:04:05Z","level":"warning","msg":"slow \\"query\\" 5","service":"db","trace_id":"abc12345"}\n'
+        '{"ts":"2026-01-02T03:04:06Z","level":"error","msg":"nested","extra":{"msg":"no"}}\n'
+        "not json\n"
+        '{"other": 1}\n'
+    )
+    source = open_source(path, "jsonl")
+    records = source.layout.records(next(source.blocks()), 1970)
+    assert records["message"].to_list() == ['slow "query" 5', "nested", "not json", '{"other": 1}']
+    assert records["severity"].to_list() == ["WARN", "ERROR", None, None]
+    assert records["service"].to_list() == ["db", None, None, None]
+    assert records["trace_id"].to_list() == ["abc12345", None, None, None]
+    assert records["timestamp"][1] == datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC)
+
+
+def test_traces_are_found_in_the_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_text("TraceID: 04c87ec97bae041b SpanID: e4 done\nno trace\ntrace_id=deadbeefcafe0123 x\n")
+    source = open_source(path)
+    found = source.layout.records(next(source.blocks()), 1970)["trace_id"].to_list()
+    assert found == ["04c87ec97bae041b", None, "deadbeefcafe0123"]
+
+
+def test_a_table_needs_a_body(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("timestamp,text\n2026-01-01T00:00:00Z,hello\n")
+    with pytest.raises(InputError, match="no column 'body'"):
+        open_source(path)
