@@ -1,0 +1,1 @@
+"""Benchmarks: each prints one table with its definition, data, baselines and confidence, and writes RESULTS.md."""
