@@ -24,6 +24,7 @@ from components.core.step import run
 from components.core.times import Window
 from components.telemetry.ingestion import Ingestion
 from components.telemetry.plan import choose_window
+from components.telemetry.shop import Shop
 from components.telemetry.sources import open_source
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -129,6 +130,14 @@ def test_open_source_names_what_is_wrong(uri: str, error: type[Exception], said:
 def test_open_source_and_the_name_it_goes_by(uri: str, name: str) -> None:
     source = open_source(uri)
     assert (source.name, source.live) == (name, True)
+
+
+@pytest.mark.parametrize("table", ["metrics", "spans", "logs", "changes"])
+def test_the_shop_is_read_as_it_is_generated(table: str) -> None:
+    window = Window(NOON - hours(1), NOON)
+    rows = open_source(f"shop://?seed=3&anchor={NOON:%Y-%m-%dT%H:%M:%SZ}").read(table, window)
+    assert rows.equals(getattr(Shop(3, NOON), table)(window))
+    assert TABLES[table].conform(rows, "shop").shape == rows.shape
 
 
 def test_a_password_is_refused_as_a_parameter_without_being_shown(tmp_path: Path) -> None:
