@@ -76,24 +76,24 @@ def test_an_anchor_without_a_zone_is_refused() -> None:
         Shop(1, datetime(2026, 3, 1))  # noqa: DTZ001
 
 
-def clean_week(seed: int, effects: tuple[Effect, ...] = ()) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+@pytest.fixture(scope="module")
+def week() -> dict[str, np.ndarray]:
+    """A week without any fault."""
     first = int(unix(ANCHOR)) // 30
     ticks = np.arange(first - 7 * 2880, first, dtype=np.int64)
-    return ticks, values(seed, effects, ticks)
+    return values(1, (), ticks, ["request_rate", "cpu_utilization", "latency_p99_trend"])
 
 
-def test_load_has_a_daily_season_that_all_services_share() -> None:
-    _, week = clean_week(1)
+def test_load_has_a_daily_season_that_all_services_share(week: dict[str, np.ndarray]) -> None:
     rate = week["request_rate"][INDEX["frontend"]].reshape(7, 2880)
-    night, evening = rate[:, :].min(axis=1), rate.max(axis=1)
+    night, evening = rate.min(axis=1), rate.max(axis=1)
     assert (evening / night > 2.0).all()
     assert np.corrcoef(rate[1], rate[2])[0, 1] > 0.9
     cpu = [np.corrcoef(week["cpu_utilization"][row], rate.ravel())[0, 1] for row in range(len(NAMES))]
     assert min(cpu) > 0.6
 
 
-def test_noise_is_autocorrelated() -> None:
-    _, week = clean_week(1)
+def test_noise_is_autocorrelated(week: dict[str, np.ndarray]) -> None:
     latency = np.log(week["latency_p99_trend"][INDEX["payment"]])
     rest = latency - np.convolve(latency, np.ones(721) / 721, mode="same")
     rest = rest[1000:-1000]

@@ -125,7 +125,7 @@ RECIPES: Mapping[str, Recipe] = {
         "database",
         (30, 45),
         (
-            Push("pool", 62.0, 0.0, 900.0),
+            Push("pool", 80.0, 0.0, 1100.0),
             Push("own_ms", 2.4, 1.5),
             Push("threads", 30.0, 1.0),
             Push("error", 0.03, 2.0),

@@ -136,7 +136,10 @@ def _gc(panel: Panel) -> Floats:
 def _pool(panel: Panel) -> Floats:
     state = panel.state
     busy = _levels("pool", 0) + _levels("pool", 1) * state.load * state.strain[_POOL_OF] ** 0.5
-    return busy + 2.2 * panel.noise("connection_pool_utilization") + state.knobs("pool")
+    noise = panel.noise("connection_pool_utilization")
+    # A full pool still flickers as connections change hands.
+    full: Floats = np.minimum(busy + 2.2 * noise + state.knobs("pool"), 98.9 + 0.35 * noise)
+    return full
 
 
 def _query_time(panel: Panel) -> Floats:
