@@ -42,12 +42,13 @@ class Outcome:
         return (self.incident.detected_at - max(self.fault.start, self.fault.acute_start)).total_seconds() / 60
 
 
-_DEFINITION = """\
-`make bench-shop`. Data: the built-in **synthetic** shop, 30 days, seeds {seeds}; models trained on days 1 to 29, day 30
-scored; thresholds chosen on seeds 1 to 3. A fault is *detected* when an incident overlaps it in time and in services, with
-its delay from the first harm; the *first cause* is the top of the root-cause ranking. *Forecast*: at the kind's lead time
-(or half the notice, if shorter) the probability of passing the limit is at least 70 %; faults with less than 3 h from
-first sign to limit count as not forecastable (–). Intervals are 95 % Wilson.""".replace("\n", " ")
+_DEFINITION = (
+    "`make bench-shop`. Data: the built-in **synthetic** shop, 30 days, seeds {seeds}; models trained on days 1 to 29, "
+    "day 30 scored; thresholds chosen on seeds 1 to 3. A fault is *detected* when an incident overlaps it in time and "
+    "in services, with its delay from the first harm; the *first cause* is the top of the root-cause ranking. "
+    "*Forecast*: at the kind's lead time (or half the notice, if shorter) the probability of passing the limit is at "
+    "least 70 %; faults with less than 3 h from first sign to limit count as not forecastable (–). Intervals are 95 % Wilson."
+)
 _FAULTS = (
     "seed",
     "fault",

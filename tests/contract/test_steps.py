@@ -15,7 +15,7 @@ from components.core.errors import InputError, TraceoError
 from components.core.schema import TABLES
 from components.core.spec import Port, specs
 
-from .world import CHAIN, Link, World, artifact, find, fingerprint, hard_copy
+from tests.world import CHAIN, Link, World, artifact, find, fingerprint, hard_copy
 
 links = pytest.mark.parametrize("link", CHAIN, ids=[link.label for link in CHAIN])
 inputs = [
