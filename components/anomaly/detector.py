@@ -126,8 +126,10 @@ class Detector(ABC):
         return self.level_rows + self.tuning.persistence_of
 
     def fit(self, history: Panel) -> None:
-        """Learn from all of history; thresholds come from walking forward through it."""
-        self._walk(history)
+        """Learn from all of history; thresholds come from walking forward through its newer half."""
+        half, rest = len(history) // 2, len(history) * 3 // 4
+        cuts = [half, rest] if half >= self.first_cut(history) else self._cuts(history)
+        self._walk(history, cuts)
         self._learn(history)
 
     def score(self, panel: Panel) -> Scores:
@@ -142,7 +144,7 @@ class Detector(ABC):
 
     def walk(self, panel: Panel) -> tuple[Surprise, FloatArray, FloatArray]:
         """What `score_causally` rests on: surprise, thresholds in force, calibrated scores before persistence."""
-        surprise, limits = self._walk(panel)
+        surprise, limits = self._walk(panel, self._cuts(panel))
         with np.errstate(invalid="ignore"):
             return surprise, limits, surprise.per_column(surprise.channels / limits)
 
@@ -155,7 +157,7 @@ class Detector(ABC):
         """Apply persistence to calibrated scores and lay out the band; `limits` are rows (or 1) by channels."""
         columns = calibration.persistent(calibrated, self.tuning.persistence_needed, self.tuning.persistence_of)
         expected, lower, upper = _band(surprise.band, limits, calibrated.shape)
-        abstained = ~np.isfinite(calibrated).any(axis=1, keepdims=True)[:, 0]
+        abstained = np.isfinite(calibrated).sum(axis=1) == 0
         return Scores(columns, columns.max(axis=1, initial=0.0), abstained, expected, lower, upper)
 
     # --- below -------------------------------------------------------------------------------------------
@@ -166,13 +168,12 @@ class Detector(ABC):
         self.step_us = recent.step_us()
         self.learn(recent)
 
-    def _walk(self, panel: Panel) -> tuple[Surprise, FloatArray]:
+    def _walk(self, panel: Panel, cuts: list[int]) -> tuple[Surprise, FloatArray]:
         """Surprise of each row by what was learned before it, and the thresholds in force (rows by channels).
 
         The cuts depend only on the rows before them, so later rows change nothing. Leaves the last
         thresholds in `limits`.
         """
-        cuts = self._cuts(panel)
         if not cuts:
             return self._silence(panel)
         pieces: list[Surprise] = []
@@ -183,18 +184,19 @@ class Detector(ABC):
                 # Nothing was scored yet: history by itself is the only measure of what is usual.
                 before = self.surprise(panel.rows(0, start))
                 pieces.append(before)
-            self._set_limits(panel, np.vstack([piece.channels for piece in pieces]))
+            self.set_limits(panel, np.vstack([piece.channels for piece in pieces]))
             context = max(0, start - self.context_rows)
             pieces.append(_tail_of(self.surprise(panel.rows(context, end)), start - context))
             limits.append(np.tile(self.limits, (end - start, 1)))
-        self._set_limits(
+        self.set_limits(
             panel, np.vstack([piece.channels for piece in pieces[1:] if len(piece.channels)] or [pieces[0].channels])
         )
         joined = _join(pieces)
         joined.channels[: cuts[0]] = np.nan
         return joined, np.vstack([np.tile(limits[0][:1], (cuts[0], 1)), *limits])
 
-    def _set_limits(self, panel: Panel, seen: FloatArray) -> None:
+    def set_limits(self, panel: Panel, seen: FloatArray) -> None:
+        """Put the thresholds where the surprise seen so far (rows by channels) says."""
         seen = seen[-int(max(MOST_HISTORY_US // self.step_us, 1)) :]
         rates = self._rates(panel, seen.shape[1])
         self.limits = calibration.thresholds(seen, rates, self.step_us, self.least_threshold)

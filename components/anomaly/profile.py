@@ -12,8 +12,8 @@ from components.anomaly.panel import DAY_US, HOUR_US, SECOND_US, FloatArray, Pan
 #: Slots of a day: a quarter of an hour keeps a nightly batch apart from its neighbours.
 _SLOT_US = 900 * SECOND_US
 _LEAST_DAYS = 3
-#: How far the hour-of-week level may leave the time-of-day level, by weeks seen (none, one, two, three, more).
-_WEEK_TRUST = np.array([0.0, 0.0, 0.5, 0.75, 1.0])
+#: From this many weeks on their median is robust; below, only what all of them agree on counts.
+_WEEKS_FOR_MEDIAN = 4
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,16 @@ def _week(hours: FloatArray, first_day: int) -> FloatArray:
     for weekday in range(7):
         same = hours[(np.arange(len(hours)) + first_day + 3) % 7 == weekday]
         weeks = np.isfinite(same).sum(axis=0)
-        trust = _WEEK_TRUST[np.minimum(weeks, len(_WEEK_TRUST) - 1)]
-        adds.append(trust * np.nan_to_num(robust.median(same)))
+        adds.append(np.where(weeks >= _WEEKS_FOR_MEDIAN, np.nan_to_num(robust.median(same)), _agreed(same, weeks)))
     return np.concatenate(adds)
+
+
+def _agreed(same: FloatArray, weeks: TimeArray) -> FloatArray:
+    """The smallest difference where two weeks or more differ to the same side, else 0: one odd week teaches nothing."""
+    low = np.where(np.isnan(same), np.inf, same).min(axis=0, initial=np.inf)
+    high = np.where(np.isnan(same), -np.inf, same).max(axis=0, initial=-np.inf)
+    agreed = np.where(low > 0, low, np.where(high < 0, high, 0.0))
+    return np.where(weeks >= 2, agreed, 0.0)
 
 
 def _filled(day: FloatArray) -> FloatArray:

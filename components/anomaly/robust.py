@@ -33,16 +33,17 @@ def quantile(values: FloatArray, level: float, axis: int = 0) -> FloatArray:
 
 
 def trailing_quantiles(values: FloatArray, rows: int, levels: tuple[float, ...]) -> list[FloatArray]:
-    """Quantiles of the `rows` rows before each row, that row left out; NaN below a quarter of them.
+    """Quantiles of the `rows` rows before each row, that row left out; NaN below a sixteenth of them.
 
     They depend on those rows alone, whatever came earlier.
     """
-    frame = pl.DataFrame(values, schema=[str(i) for i in range(values.shape[1])], nan_to_null=True).shift(1)
-    least = max(1, rows // 4)
+    frame = pl.DataFrame(values, schema=[str(i) for i in range(values.shape[1])], nan_to_null=True)
+    least = max(3, rows // 16)
     found = []
     for level in levels:
         rolled = frame.select(
             pl.all().rolling_quantile(level, interpolation="linear", window_size=rows, min_samples=least)
         )
-        found.append(np.ascontiguousarray(rolled.fill_null(float("nan")).to_numpy()))
+        # Shifted afterwards: without a null in front polars takes a path that is four times as fast.
+        found.append(np.ascontiguousarray(rolled.shift(1).fill_null(float("nan")).to_numpy()))
     return found

@@ -17,13 +17,16 @@ _TREES, _SAMPLES = 100, 256
 #: More rows than this teach a forest of 256-row trees nothing new.
 _MOST_ROWS = 20_000
 _EXTREME = 20.0
+#: The threshold's highest place between the usual and the reachable surprise.
+_REACH = 0.9
 
 
 class Detector(detector.Detector):
     """How early a random partition isolates a row from history's rows.
 
     One column: sub-sequences of distances to the recent level. Several: each column's level and distance.
-    `centre` and `spread` scale the columns; `usual`, `width` the forest's scores.
+    `centre` and `spread` scale the columns; `usual`, `width` the forest's scores; `reachable` is the surprise
+    at one wildly deviating column.
     """
 
     name: ClassVar[str] = "isolation_forest"
@@ -35,6 +38,7 @@ class Detector(detector.Detector):
     distance: FloatArray
     usual: float
     width: float
+    reachable: float
 
     def learn(self, history: Panel) -> None:
         self.centre = np.nan_to_num(robust.median(history.values))
@@ -44,7 +48,7 @@ class Detector(detector.Detector):
         self.distance = self._scale(history.values - level, history)
         features = self._features(history)[0]
         known = features[np.isfinite(history.values).any(axis=1)]
-        self.forest, self.usual, self.width = None, 0.0, 1.0
+        self.forest, self.usual, self.width, self.reachable = None, 0.0, 1.0, np.inf
         if len(known) < SUBSEQUENCE:
             return
         kept = known[np.linspace(0, len(known) - 1, min(len(known), _MOST_ROWS)).astype(int)]
@@ -54,6 +58,7 @@ class Detector(detector.Detector):
         strange = self._strange(kept[-4 * _TREES * SUBSEQUENCE :])
         self.usual = float(np.median(strange))
         self.width = max(float(np.median(np.abs(strange - self.usual))) * robust.MAD_TO_SIGMA, 0.01)
+        self.reachable = self._reachable(kept.shape[1])
 
     def surprise(self, panel: Panel) -> Surprise:
         features, distance = self._features(panel)
@@ -68,7 +73,7 @@ class Detector(detector.Detector):
 
     def arrays(self) -> dict[str, Any]:
         """What was learned but the forest itself, which `forest` holds."""
-        numbers = {name: np.array(getattr(self, name)) for name in ("usual", "width", "step_us")}
+        numbers = {name: np.array(getattr(self, name)) for name in ("usual", "width", "reachable", "step_us")}
         return {
             "centre": self.centre,
             "spread": self.spread,
@@ -80,7 +85,21 @@ class Detector(detector.Detector):
     def restore(self, arrays: dict[str, Any]) -> None:
         self.centre, self.spread, self.distance = arrays["centre"], arrays["spread"], arrays["distance"]
         self.limits, self.step_us = arrays["limits"], int(arrays["step_us"])
-        self.usual, self.width = float(arrays["usual"]), float(arrays["width"])
+        self.usual, self.width, self.reachable = (float(arrays[name]) for name in ("usual", "width", "reachable"))
+
+    def set_limits(self, panel: Panel, seen: FloatArray) -> None:
+        """A forest's scores are bounded: a threshold beyond them would never be crossed."""
+        super().set_limits(panel, seen)
+        self.limits = np.fmin(self.limits, _REACH * self.reachable)
+
+    def _reachable(self, features: int) -> float:
+        """The median surprise over rows of which one column deviates as far as features can."""
+        columns = 1 if features == SUBSEQUENCE + 1 else features // 2
+        rows = np.zeros((2 * columns, features))
+        for column in range(columns):
+            own = slice(None) if columns == 1 else [column, columns + column]
+            rows[2 * column, own], rows[2 * column + 1, own] = _EXTREME, -_EXTREME
+        return max((float(np.median(self._strange(rows))) - self.usual) / self.width, 1e-6)
 
     @property
     def context_rows(self) -> int:

@@ -6,6 +6,7 @@ either. With less than three days of history, or rows further apart than an hour
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -70,6 +71,14 @@ class Detector(detector.Detector):
         self.profile = Profile(arrays["day"], arrays["week"])
         self.spread, self.least, self.limits = arrays["spread"], arrays["least"], arrays["limits"]
         self.step_us = int(arrays["step_us"])
+
+    def pick(self, columns: Sequence[int]) -> Detector:
+        """The same for some of the columns, by position."""
+        index = np.asarray(columns, dtype=int)
+        part = Detector(self.tuning, self.step_us, np.concatenate([half[index] for half in np.split(self.limits, 2)]))
+        part.profile = Profile(self.profile.day[:, index], self.profile.week[:, index])
+        part.spread, part.least = self.spread[:, index], self.least[index]
+        return part
 
     def _residual(self, history: Panel, profile: Profile) -> FloatArray:
         """What neither the profile nor the recent level explains."""
