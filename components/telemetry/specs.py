@@ -38,17 +38,16 @@ class IngestParams(Params):
         return source
 
 
-SPECS = [
-    Spec(
-        name="telemetry.ingest",
-        title="Import metrics, spans, logs and changes that the lake does not have yet",
-        params=IngestParams,
-        inputs=(Port("lake", "lake", "the lake; rows go into its zone for what is not validated yet"),),
-        outputs=(
-            Port("lake", "lake", "the lake; rows go into its zone for what is not validated yet"),
-            Port("ingested", "json", "the window, rows per table, partitions written and what was left out"),
-        ),
-        resources=Resources(cpu=1.0, memory_mb=2048),
-        example={"source": "shop://?seed=1&anchor=2026-01-31T12:00:00Z", "days": 1, "end": "2026-01-30T12:00:00Z"},
+INGEST = Spec(
+    name="telemetry.ingest",
+    title="Import metrics, spans, logs and changes that the lake does not have yet",
+    params=IngestParams,
+    inputs=(Port("lake", "lake", "the lake; rows go into its zone for what is not validated yet"),),
+    outputs=(
+        Port("lake", "lake", "the lake; rows go into its zone for what is not validated yet"),
+        Port("ingested", "json", "the window, rows per table, partitions written and what was left out"),
     ),
-]
+    resources=Resources(cpu=1.0, memory_mb=2048),
+    example={"source": "shop://?seed=1&anchor=2026-01-31T12:00:00Z", "days": 1, "end": "2026-01-30T12:00:00Z"},
+)
+SPECS = [INGEST]

@@ -47,7 +47,8 @@ _DEFINITION = (
     "day 30 scored; thresholds chosen on seeds 1 to 3. A fault is *detected* when an incident overlaps it in time and "
     "in services, with its delay from the first harm; the *first cause* is the top of the root-cause ranking. "
     "*Forecast*: at the kind's lead time (or half the notice, if shorter) the probability of passing the limit is at "
-    "least 70 %; faults with less than 3 h from first sign to limit count as not forecastable (–). Intervals are 95 % Wilson."
+    "least 70 %; faults with less than 3 h from first sign to limit count as not forecastable (–). Intervals are 95 % "
+    "Wilson."
 )
 _FAULTS = (
     "seed",
