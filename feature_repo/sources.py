@@ -5,7 +5,7 @@ from datetime import timedelta
 from feast import FileSource, PushSource
 
 #: Features are known at the end of their five minutes and describe the series for this long.
-TTL = timedelta(hours=1)
+TTL = timedelta(minutes=30)
 
 # Relative to the repository that is opened: a training set is read from a slice of the lake that the step puts there.
 lake_features = FileSource(

@@ -24,7 +24,7 @@ class TrainingSetParams(Params):
     as_of: datetime | None = _AS_OF
     days: int = Field(default=14, ge=1, le=365, description="days before as_of that are taken")
     max_rows: int = Field(
-        default=300_000, ge=100, le=5_000_000, description="most rows; instants are taken at a wider stride to keep it"
+        default=200_000, ge=100, le=5_000_000, description="most rows; instants are taken at a wider stride to keep it"
     )
 
 
@@ -32,7 +32,7 @@ class OnlineParams(Params):
     """How old a vector of the online store may be."""
 
     as_of: datetime | None = _AS_OF
-    max_age_min: int = Field(default=60, ge=5, le=1440, description="older vectors are left out, in minutes")
+    max_age_min: int = Field(default=30, ge=5, le=1440, description="older vectors are left out, in minutes")
 
 
 BUILD = Spec(

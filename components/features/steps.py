@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -49,17 +49,16 @@ def build(io: StepIO, params: BuildParams) -> dict[str, Any]:
 def training_set(io: StepIO, params: TrainingSetParams) -> dict[str, Any]:
     """What was known of every series at evenly spaced instants of the last days, through Feast."""
     lake = io.lake()
-    end = min(filter(None, (params.as_of, lake.watermark("features"))), default=None)
-    rows, chosen = TABLES["features"].empty(), []
-    if end:
-        window = Window(end - timedelta(days=params.days), end)
-        features = lake.scan("features", window)
-        known = features.select("service", "metric", "timestamp").unique(["service", "metric"], keep="any").collect()
-        start = lake.scan("features", window).select(pl.col("event_timestamp").min()).collect().item()
-        chosen = instants(Window(max(window.start, start - STEP), end), len(known), params.max_rows) if start else []
-        rows = store.as_known(features, chosen) if chosen else rows
+    known = [instant for instant in (params.as_of, lake.watermark("features")) if instant]
+    end = min(known, default=datetime(1970, 1, 2, tzinfo=UTC))
+    features = lake.read("features", Window(end - timedelta(days=params.days), end))
+    first = features["timestamp"].min() if len(features) else end
+    assert isinstance(first, datetime)
+    series = features.n_unique(["service", "metric"]) if len(features) else 0
+    chosen = instants(Window(first, end), series, params.max_rows)
+    rows = store.as_known(features, chosen)
     io.write_table("training_set", rows)
-    return {"rows": len(rows), "instants": len(chosen), "stride_min": stride_min(chosen)}
+    return {"rows": len(rows), "series": series, "instants": len(chosen), "stride_min": stride_min(chosen)}
 
 
 def online(io: StepIO, params: OnlineParams) -> dict[str, Any]:

@@ -26,13 +26,15 @@ from components.core.schema import TABLES
 from components.core.settings import settings
 from components.core.storage import is_s3
 from components.core.times import TIME_DTYPE
+from components.features.aggregates import STEP
 
 os.environ.setdefault("FEAST_USAGE", "False")
-SERVICE, PUSH_SOURCE, OFFLINE_FILE = "anomaly_v1", "newest_features", "features.parquet"
+SERVICE, VIEW, PUSH_SOURCE, OFFLINE_FILE = "anomaly_v1", "five_minutes", "newest_features", "features.parquet"
 #: Point-in-time reads go slice by slice: Feast's file store joins all instants with all rows of a series
 #: before it picks the newest, so its cost grows with the square of a slice.
-SLICE = timedelta(hours=12)
+SLICE = timedelta(hours=3)
 _MODULES = ("entities", "sources", "views", "services")
+logging.getLogger("feast").setLevel(logging.WARNING)
 logger = logging.getLogger("traceo.features")
 
 
@@ -40,43 +42,47 @@ def push(rows: pl.DataFrame) -> int:
     """Put feature rows (at most one per series) into the online store; returns how many."""
     if len(rows):
         with _opened(_state()) as store:
-            store.push(PUSH_SOURCE, with_series_id(rows).to_pandas())
+            store.push(PUSH_SOURCE, _as_stored(rows).to_pandas())
     return len(rows)
 
 
 def latest(series: pl.DataFrame) -> pl.DataFrame:
     """The online store's vectors of some series (service, metric), as table `features`; sorted by key."""
-    schema = TABLES["features"]
     if series.is_empty():
-        return schema.empty()
+        return TABLES["features"].empty()
     ids = series.select(_series_id()).to_series().unique().sort().to_list()
     with _opened(_state()) as store:
         answer = store.get_online_features(store.get_feature_service(SERVICE), [{"series_id": i} for i in ids])
         found = pl.DataFrame(answer.to_dict(), strict=False)
-    found = found.filter(pl.col("start_us").is_not_null())
-    start = pl.from_epoch(pl.col("start_us").cast(pl.Int64), time_unit="us").dt.replace_time_zone("UTC")
-    rows = found.with_columns(start.alias("timestamp"), (start + timedelta(minutes=5)).alias("event_timestamp"))
-    return schema.conform(rows, "online store").sort(schema.key)
+    return _as_features(found).sort(TABLES["features"].key)
 
 
-def as_known(features: pl.LazyFrame, instants: list[datetime]) -> pl.DataFrame:
+def as_known(features: pl.DataFrame, instants: list[datetime]) -> pl.DataFrame:
     """What was known of each series at each instant: point in time, no older than the view's time to live.
 
-    Returns the features of service SERVICE with `instant` and series_id, sorted by both; a series of which
+    Returns the columns of table `features`, and `instant`; sorted by instant, then key. A series of which
     nothing was known at an instant has no row there.
     """
     with tempfile.TemporaryDirectory() as folder, _opened(_state(), repository=Path(folder)) as store:
         service = store.get_feature_service(SERVICE)
-        ttl = store.get_feature_view("five_minutes").ttl
+        ttl = store.get_feature_view(VIEW).ttl
         slices = [_slice(store, service, features, ttl, some, Path(folder)) for some in _sliced(instants)]
-    known = [frame for frame in slices if len(frame)]
-    return pl.concat(known).sort("instant", "series_id") if known else pl.DataFrame()
+    empty = TABLES["features"].empty().with_columns(pl.lit(None, TIME_DTYPE).alias("instant"))
+    return pl.concat([empty, *slices]).sort("instant", *TABLES["features"].key)
 
 
-def with_series_id(rows: pl.DataFrame) -> pl.DataFrame:
-    """Feature rows as Feast stores them: with series_id and start_us, without null optional columns missing."""
+def _as_stored(rows: pl.DataFrame) -> pl.DataFrame:
+    """Feature rows as Feast keeps them: one string as key, the start as a number."""
     columns = [name for name in TABLES["features"].columns if name != "timestamp"]
     return rows.select(_series_id(), pl.col("timestamp").dt.epoch("us").alias("start_us"), *columns)
+
+
+def _as_features(stored: pl.DataFrame) -> pl.DataFrame:
+    """The inverse of `_as_stored`; rows that Feast fills with nulls, for want of a value, are left out."""
+    found = stored.filter(pl.col("start_us").is_not_null())
+    start = pl.from_epoch(pl.col("start_us").cast(pl.Int64), time_unit="us").dt.replace_time_zone("UTC")
+    rows = found.with_columns(start.alias("timestamp"), (start + STEP).alias("event_timestamp"))
+    return TABLES["features"].conform(rows, "Feast")
 
 
 def _series_id() -> pl.Expr:
@@ -95,20 +101,20 @@ def _sliced(instants: list[datetime]) -> Iterator[list[datetime]]:
 
 
 def _slice(
-    store: Any, service: Any, features: pl.LazyFrame, ttl: timedelta, instants: list[datetime], folder: Path
+    store: Any, service: Any, features: pl.DataFrame, ttl: timedelta, instants: list[datetime], folder: Path
 ) -> pl.DataFrame:
-    known = pl.col("event_timestamp").is_between(instants[0] - ttl, instants[-1])
-    rows = with_series_id(features.filter(known).collect())
-    if rows.is_empty():
-        return pl.DataFrame()
+    known = features.filter(pl.col("event_timestamp").is_between(instants[0] - ttl, instants[-1]))
+    rows = _as_stored(known)
     rows.write_parquet(folder / OFFLINE_FILE)
-    ids = rows.select(pl.col("series_id").unique().sort())
     times = pl.DataFrame({"event_timestamp": instants}, schema={"event_timestamp": TIME_DTYPE})
-    asked = times.join(ids, how="cross").to_pandas()
-    answer = pl.from_arrow(store.get_historical_features(asked, service).to_arrow())
+    asked = times.join(rows.select(pl.col("series_id").unique().sort()), how="cross")
+    if asked.is_empty():
+        return _as_features(rows).with_columns(pl.lit(None, TIME_DTYPE).alias("instant"))
+    answer = pl.from_arrow(store.get_historical_features(asked.to_pandas(), service).to_arrow())
     assert isinstance(answer, pl.DataFrame)
-    found = answer.filter(pl.col("start_us").is_not_null())
-    return found.with_columns(pl.col("event_timestamp").cast(TIME_DTYPE)).rename({"event_timestamp": "instant"})
+    # The instant that was asked for comes back under the name of Feast's time column.
+    answer = answer.filter(pl.col("start_us").is_not_null())
+    return _as_features(answer).with_columns(answer["event_timestamp"].cast(TIME_DTYPE).alias("instant"))
 
 
 def _state() -> Path:
@@ -124,11 +130,12 @@ def _opened(state: Path, repository: Path | None = None) -> Iterator[Any]:
 
     state.mkdir(parents=True, exist_ok=True)
     content = _configuration(state)
-    store = FeatureStore(config=RepoConfig(**content, repo_path=repository or state))
+    config = RepoConfig(**content, repo_path=repository or state)
     # One process at a time applies and reads the registry: Feast writes it in place.
     with (state / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        _apply_if_changed(store, state, content)
+        _apply_if_changed(config, state, content)
+        store = FeatureStore(config=config)
         store.refresh_registry()
     yield store
 
@@ -146,7 +153,7 @@ def _configuration(state: Path) -> dict[str, Any]:
     return content
 
 
-def _apply_if_changed(store: Any, state: Path, content: dict[str, Any]) -> None:
+def _apply_if_changed(config: Any, state: Path, content: dict[str, Any]) -> None:
     import feast
 
     repository = Path(settings().feature_repo)
@@ -155,8 +162,10 @@ def _apply_if_changed(store: Any, state: Path, content: dict[str, Any]) -> None:
     stamp = state / "applied"
     if stamp.exists() and stamp.read_text() == digest:
         return
-    store.apply(_definitions())
-    # Last, so that an apply that was killed is repeated.
+    # What a killed apply left may be half a file; the definitions hold all that the registry does.
+    stamp.unlink(missing_ok=True)
+    (state / "registry.db").unlink(missing_ok=True)
+    feast.FeatureStore(config=config).apply(_definitions())
     stamp.write_text(digest)
     logger.info("applied the definitions of %s", repository)
 
