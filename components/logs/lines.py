@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from components.core.errors import InputError
 from components.core.times import TIME_DTYPE
 from components.logs.categories import categorize, with_severity
 from components.logs.extraction import extract_parameters
@@ -45,8 +46,7 @@ def detailed_lines(
     def detail(numbered: tuple[int, pl.DataFrame]) -> pl.DataFrame:
         index, block = numbered
         codes = mined.line_codes[index]
-        # The file may have grown since it was mined; its last line may now be longer, which another read tells.
-        records = source.layout.records(block.head(len(codes)), year)
+        records = source.layout.records(block, year)
         frame = pl.concat([records, about[codes]], how="horizontal").with_columns(
             pl.int_range(starts[index], starts[index] + len(codes), dtype=pl.Int64).alias("line"),
             with_severity(pl.col("categories"), pl.col("severity")).alias("categories"),
@@ -57,7 +57,17 @@ def detailed_lines(
         links = link_traces(frame.select("message", "timestamp", "service", "trace_id"), spans)
         return pl.concat([frame.select(COLUMNS), links], how="horizontal")
 
-    yield from in_parallel(detail, zip(range(len(mined.line_codes)), source.blocks(), strict=False))
+    yield from in_parallel(detail, _as_mined(source, mined))
+
+
+def _as_mined(source: Source, mined: Mined) -> Iterator[tuple[int, pl.DataFrame]]:
+    """The blocks once more, numbered; InputError where they are not those that were mined."""
+    blocks = source.blocks()
+    for index, codes in enumerate(mined.line_codes):
+        block = next(blocks, None)
+        if block is None or len(block) != len(codes):
+            raise InputError(f"{source.path}: changed while it was read; mine a copy of it")
+        yield index, block
 
 
 @dataclass

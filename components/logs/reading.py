@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import gzip
-import os
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -28,23 +27,24 @@ def plain_suffix(path: Path) -> str:
     return Path(path.stem).suffix.lower() if path.suffix.lower() in COMPRESSIONS else path.suffix.lower()
 
 
-def read_lines(path: Path) -> Iterator[pl.Series]:
+def read_lines(path: Path, size: int | None = None) -> Iterator[pl.Series]:
     """Yield blocks of lines; a line ends at a newline, a carriage return before it is dropped.
 
+    size: bytes of the stored file to read; the file may have grown past them since they were counted.
     Bytes that are not UTF-8 become U+FFFD; every line is kept, however long. InputError where the file is
     absent, empty, or its compressed content is truncated or damaged.
     """
-    for block in _whole_lines(_as_utf8(read_bytes(path))):
+    for block in _whole_lines(_as_utf8(read_bytes(path, size))):
         yield _split(block)
 
 
-def read_bytes(path: Path) -> Iterator[bytes]:
-    """Yield the decompressed content in pieces, as far as the file reached when it was opened."""
+def read_bytes(path: Path, size: int | None = None) -> Iterator[bytes]:
+    """Yield the decompressed content in pieces, as far as the stored file reaches or `size` says."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty; it needs at least one line")
-    pieces = _decompressed(path)
+    pieces = _decompressed(path, path.stat().st_size if size is None else size)
     empty = True
     for piece in pieces:
         empty = empty and not piece
@@ -53,7 +53,7 @@ def read_bytes(path: Path) -> Iterator[bytes]:
         raise InputError(f"{path}: the file is empty once decompressed; it needs at least one line")
 
 
-def _decompressed(path: Path) -> Iterator[bytes]:
+def _decompressed(path: Path, size: int) -> Iterator[bytes]:
     try:
         match path.suffix.lower():
             case ".gz":
@@ -61,19 +61,18 @@ def _decompressed(path: Path) -> Iterator[bytes]:
                     while piece := stream.read(BLOCK_BYTES):
                         yield piece
             case ".zst":
-                yield from _unzstd(_stored(path), path)
+                yield from _unzstd(_stored(path, size), path)
             case _:
-                yield from _stored(path)
+                yield from _stored(path, size)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise _damaged(path, error) from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); check its permissions") from None
 
 
-def _stored(path: Path) -> Iterator[bytes]:
-    # A log may grow while it is read twice: only what it held at first counts.
+def _stored(path: Path, size: int) -> Iterator[bytes]:
     with path.open("rb") as stream:
-        left = os.fstat(stream.fileno()).st_size
+        left = size
         while left > 0 and (piece := stream.read(min(BLOCK_BYTES, left))):
             left -= len(piece)
             yield piece

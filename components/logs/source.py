@@ -31,12 +31,14 @@ class Source:
     path: Path
     format: Format
     layout: Layout
+    #: Bytes of the file when it was opened: a log may grow while it is read twice, and only these count.
+    size: int
     table: pl.DataFrame | None = None
 
     def blocks(self) -> Iterator[pl.DataFrame]:
         """Blocks of lines (column `line`) or of table rows, in order."""
         if self.table is None:
-            for lines in read_lines(self.path):
+            for lines in read_lines(self.path, self.size):
                 yield lines.to_frame("line")
         else:
             yield from self.table.iter_slices(_TABLE_ROWS)
@@ -54,11 +56,12 @@ def open_source(path: Path, format: Format = "auto") -> Source:
     suffix = plain_suffix(path)
     if suffix == ".parquet" or format == "csv" or (format == "auto" and suffix == ".csv"):
         table = _read_table(path, suffix)
-        return Source(path, "csv", table_layout(table.schema), table)
+        return Source(path, "csv", table_layout(table.schema), path.stat().st_size, table)
+    size = path.stat().st_size if path.is_file() else 0
     sample = _sample(path)
     if format == "jsonl" or (format == "auto" and _looks_like_json(sample)):
-        return Source(path, "jsonl", json_layout(sample))
-    return Source(path, "text", text_layout(learn_header(sample)))
+        return Source(path, "jsonl", json_layout(sample), size)
+    return Source(path, "text", text_layout(learn_header(sample)), size)
 
 
 def _read_table(path: Path, suffix: str) -> pl.DataFrame:

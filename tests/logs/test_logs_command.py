@@ -12,8 +12,12 @@ import polars as pl
 import pytest
 
 from components.cli import __main__ as cli
+from components.core.errors import InputError
 from components.logs import reading
+from components.logs.lines import detailed_lines
 from components.logs.masking import fill
+from components.logs.mining import mine
+from components.logs.source import open_source
 
 Command = Callable[..., int]
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -204,3 +208,41 @@ def test_html_page_escapes_what_lines_say(logs: Command, tmp_path: Path) -> None
     page = (tmp_path / "a.html").read_text()
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
+
+
+def test_a_log_may_grow_while_it_is_read(log: Path) -> None:
+    source = open_source(log)
+    first = pl.concat(list(source.messages()))
+    with log.open("a") as stream:
+        stream.write("one more line\n" * 50)
+    assert pl.concat(list(source.messages())).equals(first)
+
+
+def test_a_log_that_shrinks_while_it_is_read_is_refused(log: Path) -> None:
+    source = open_source(log)
+    mined = mine(source.messages(), 6)
+    clusters = pl.Series("cluster", [0] * len(mined.templates))
+    assert sum(map(len, detailed_lines(source, mined, clusters, 1970, None))) == 400
+    log.write_text("another file altogether\n")
+    with pytest.raises(InputError, match="changed while it was read"):
+        list(detailed_lines(source, mined, clusters, 1970, None))
+
+
+def test_lines_are_linked_to_spans(logs: Command, log: Path, tmp_path: Path) -> None:
+    spans = pl.DataFrame(
+        {
+            "trace_id": ["t1", "t2"],
+            "service": ["shop.cart.Handler", "elsewhere"],
+            "start_time": [START + timedelta(seconds=9.5), START],
+            "duration_us": [1_000_000, 9_000_000],
+        }
+    )
+    spans.write_parquet(tmp_path / "spans.parquet")
+    output = tmp_path / "lines.parquet"
+    assert logs(log, "--output", output, "--spans", tmp_path / "spans.parquet") == 0
+    lines = pl.read_parquet(output)
+    assert lines.columns[-2:] == ["trace_id", "trace_probability"]
+    linked = lines.drop_nulls("trace_id").select("line", "trace_id", "trace_probability")
+    assert linked.rows() == [(10, "t1", 1.0)]
+    (tmp_path / "bad.csv").write_text("trace_id,service\nt1,cart\n")
+    assert logs(log, "--output", output, "--spans", tmp_path / "bad.csv") == 2

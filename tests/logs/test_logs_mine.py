@@ -1,6 +1,7 @@
 """The step `logs.mine`: counts that do not depend on how and when windows were cut."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def log_rows(minutes: range, every_s: int = 10, body: str = "order {n} took {n} 
 def lake_of(path: Path, frame: pl.DataFrame, *cuts: int) -> Lake:
     """A lake whose logs windows are cut at these minutes."""
     lake = Lake(str(path))
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in pairwise(cuts):
         window = Window(T + timedelta(minutes=start), T + timedelta(minutes=end))
         inside = frame.filter(pl.col("timestamp") >= window.start, pl.col("timestamp") < window.end)
         lake.write_window("logs", inside, window, **MADE)

@@ -124,7 +124,8 @@ def test_prose_has_no_header() -> None:
 def test_json_lines(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(
-        '{"ts":"2026-01-02T03:04:05Z","level":"warning","msg":"slow \\"query\\" 5","service":"db","trace_id":"abc12345"}\n'
+        '{"ts":"2026-01-02T03:04:05Z","level":"warning","msg":"slow \\"query\\" 5",'
+        '"service":"db","trace_id":"abc12345"}\n'
         '{"ts":"2026-01-02T03:04:06Z","level":"error","msg":"nested","extra":{"msg":"no"}}\n'
         "not json\n"
         '{"other": 1}\n'
