@@ -47,7 +47,9 @@ def train(io: StepIO, params: TrainParams) -> dict[str, Any]:
     io.write_table("holdout", held_out)
     means = validation.mean_by_detector(table)
     summary = {"mlflow_run_id": run_id, "detector": serving, "series": len(panel.columns), METRIC: means}
-    io.write_json("training", {**summary, "model": model.NAME, "folds": params.folds, "rows": len(past)})
+    io.write_json(
+        "training", {**summary, "run_id": run_id, "model": model.NAME, "folds": params.folds, "rows": len(past)}
+    )
     return summary
 
 
