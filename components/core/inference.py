@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import httpx
@@ -43,6 +44,13 @@ def decode(tensors: list[dict[str, Any]]) -> pd.DataFrame:
         lengths = ", ".join(f"{name} {len(column)}" for name, column in columns.items())
         raise InputError(f"tensors differ in length ({lengths}); send one value per row and column")
     return pd.DataFrame(columns)
+
+
+@lru_cache(maxsize=1)
+def _client() -> httpx.Client:
+    # One client per process: each new one reads all certificates, many times the cost of a small request.
+    # Idle connections are given up before the server's five seconds, which would race with a request.
+    return httpx.Client(limits=httpx.Limits(keepalive_expiry=2.0))
 
 
 def _tensor(name: str, column: pd.Series) -> dict[str, Any]:
@@ -95,7 +103,8 @@ def infer(
     """
     address = f"{url.rstrip('/')}/v2/models/{model}/infer"
     try:
-        response = httpx.post(address, json={"id": request_id, "inputs": encode(frame)}, timeout=timeout_s)
+        body = {"id": request_id, "inputs": encode(frame)}
+        response = _client().post(address, json=body, timeout=timeout_s)
         response.raise_for_status()
         answer = response.json()
         return decode(answer["outputs"]), str(answer.get("model_version") or "")

@@ -38,6 +38,10 @@ class Settings(BaseSettings):
     mlflow_port: int = Field(default=5000, ge=1, le=65535)
     model_server_port: int = Field(default=8081, ge=1, le=65535)
     console_port: int = Field(default=8082, ge=1, le=65535)
+    challenger_weight: float = Field(default=0.1, ge=0, le=1, description="share of requests a challenger answers")
+    model_poll_s: float = Field(
+        default=3.0, gt=0, le=3600, description="seconds between looks at the registry's aliases"
+    )
 
     @property
     def lake_uri(self) -> str:
