@@ -1,0 +1,116 @@
+"""`traceo diagnose`: what caused an incident, for one case directory or every case in a directory.
+
+The output is the same bytes for the same case, parameters and seed, but for the field `elapsed_ms`, which is a clock
+reading by definition: it is the last key on a line of its own, so that a diff shows nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.core.errors import InputError, ParamsError
+
+if TYPE_CHECKING:
+    from components.cli.batch import Job
+
+INCIDENT_FILE = "incident.json"
+_PLOT_SUFFIX = ".png"
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "diagnose",
+        help="what caused this incident",
+        description="Rank the services of a case by how likely they caused the incident, with evidence. A case is a "
+        "directory with incident.json and any of metrics, spans, logs, alerts, calls, changes (.csv or .parquet).",
+        epilog="example: traceo diagnose cases/checkout-errors --output causes.json --plot causes.png",
+    )
+    parser.add_argument("case", type=Path, metavar="CASE|DIR", help="a case directory, or a directory of them")
+    parser.add_argument("--seed", type=int, default=None, help="fixes every random choice (default 0)")
+    parser.add_argument("--params", default="{}", metavar="JSON", help="e.g. '{\"min_deviation\": 5}'")
+    parser.add_argument("--plot", type=Path, metavar="PNG|DIR", help="draw the call graph and the deviating series")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE|DIR", help="JSON")
+    parser.set_defaults(main=main)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    from components.cli.batch import run_jobs
+
+    params = _params(arguments)
+    jobs = case_jobs(arguments.case, arguments.output)
+    several = not (arguments.case / INCIDENT_FILE).exists() and jobs[0].source != arguments.case
+    _check_plot(arguments.plot, several)
+    work = partial(_diagnose_case, params=params.model_dump(), plot=arguments.plot, several=several)
+    return run_jobs(jobs, work, "diagnose")
+
+
+def case_jobs(source: Path, output: Path) -> list[Job]:
+    """One job for a case directory; for a directory of cases one per case, `<case>.json` out.
+
+    A directory is a case when it holds incident.json or any table of one; its subdirectories are cases otherwise.
+    """
+    from components.cli.batch import Job
+
+    if not source.is_dir():
+        reason = "is a file, not a case directory" if source.exists() else "no such directory"
+        raise InputError(f"{source}: {reason}; give a directory with {INCIDENT_FILE}")
+    folders = sorted(path for path in source.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if (source / INCIDENT_FILE).exists() or not folders:
+        if output.is_dir():
+            raise InputError(f"--output {output}: is a directory, but {source} is one case; name a .json file")
+        return [Job(source, output)]
+    if output.exists() and not output.is_dir():
+        raise InputError(f"--output {output}: is a file, but {source} holds several cases; name a directory")
+    return [Job(folder, output / f"{folder.name}.json") for folder in folders]
+
+
+def _params(arguments: argparse.Namespace) -> Any:
+    from pydantic import ValidationError
+
+    from components.rootcause.specs import ScorerParams
+
+    try:
+        given = json.loads(arguments.params)
+    except json.JSONDecodeError as error:
+        raise ParamsError(f"--params is not JSON: {error}; quote it as one argument") from None
+    if not isinstance(given, dict):
+        raise ParamsError(f"--params must be a JSON object, not {arguments.params!r}")
+    try:
+        return ScorerParams.model_validate(given | ({} if arguments.seed is None else {"seed": arguments.seed}))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = ".".join(str(part) for part in problem["loc"])
+        known = ", ".join(ScorerParams.model_fields)
+        raise ParamsError(f"--params: {name!r}: {problem['msg']}; it takes {known}") from None
+
+
+def _check_plot(plot: Path | None, several: bool) -> None:
+    """Refuse, before any work, a picture that could not be written."""
+    if plot and not several and plot.suffix.lower() != _PLOT_SUFFIX:
+        raise InputError(f"--plot {plot}: unknown kind {plot.suffix!r}; end it in {_PLOT_SUFFIX}")
+    if plot and several and plot.is_file():
+        raise InputError(f"--plot {plot}: is a file, but there are several cases; name a directory")
+
+
+def _diagnose_case(job: Job, *, params: dict[str, Any], plot: Path | None, several: bool) -> str:
+    from components.core.storage import write_bytes
+    from components.rootcause.diagnosis import diagnose
+    from components.rootcause.reading import read_case
+    from components.rootcause.specs import ScorerParams
+
+    diagnosis = diagnose(read_case(job.source), ScorerParams(**params))
+    if plot:
+        from components.rootcause.plot import draw
+
+        picture = plot / f"{job.source.name}{_PLOT_SUFFIX}" if several else plot
+        write_bytes(str(picture), draw(diagnosis, job.source.name))
+    write_bytes(str(job.output), (json.dumps(diagnosis.content(), indent=1, ensure_ascii=False) + "\n").encode())
+    if diagnosis.abstained:
+        return f"abstained: {diagnosis.reason}"
+    best = diagnosis.causes[0]
+    where = f"{best['service']} {best['metric']}" if best["metric"] else best["service"]
+    return f"{where} ({best['kind']}, {best['level']}, score {best['score']:.2f}); {best['evidence'][0]['text']}"

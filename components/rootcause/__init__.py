@@ -1,0 +1,22 @@
+"""What caused an incident: every service ranked, with evidence, or a plain statement that nothing is abnormal.
+
+A *case* (`case.Case`) is an incident's time and the metrics, spans, logs, alerts, calls and changes around it, whatever
+of them there is. `diagnosis.diagnose` turns it into ranked causes:
+
+1. every series gets a robust deviation (`deviation`): how far it left the median of the normal period in units of its
+   spread, and how far it leaves it on an ordinary day by the same procedure; spans become series too (`tracing`);
+2. deviations, log templates (`logsignals`) and alerts become *signals* (`signals`) on one scale, log2 of how many times
+   the bar was passed: 0 is ordinary, larger is worse;
+3. services are ranked (`ranking`) by the signals that no callee explains, by internal and external signals agreeing, by
+   being reachable from where the incident was noticed, by onset and by a change shortly before;
+4. where the strongest signal is no stronger than what normal windows show, it abstains (`abstention`);
+5. each cause says what moved, by how much and when, and why the next hypotheses are less likely (`evidence`).
+
+A cause's `score` lies between 0 and 1, higher is likelier; it orders the causes and is not a probability. `level` is
+"association" unless a change of the same service precedes the onset and the series before and after it differ by more
+than their noise (95 % bootstrap interval): then "intervention".
+
+Same case, params and seed give the same bytes, except for one field: `elapsed_ms` is a clock reading (milliseconds in
+`diagnose`, after the files were read, to a tenth). It is written because users ask how long it took; everything else in
+the output is independent of it, and whoever compares runs leaves that one field out.
+"""

@@ -1,0 +1,189 @@
+"""How far each series left its normal period, in robust deviations, and how far it leaves it on an ordinary day.
+
+A series' deviation is |value - median| / scale of its normal period; the statistic of a window is the mean of
+its largest fifth (the largest one where there are few), signed by its direction. The same statistic is taken over
+every window of the same length inside the normal period: what a series does then is its noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from components.rootcause.periods import JITTER, Floats, Periods
+
+#: Fewest normal samples from which a median and a spread are read.
+MIN_NORMAL = 4
+_TOP_SHARE = 0.2
+#: Quantile of the normal windows' statistic that counts as a series' own noise.
+_NOISE_QUANTILE = 0.9
+#: A series with no spread of its own is given a twentieth of its excursion, so it deviates by 20 at most.
+_CONSTANT_DEVIATION = 20.0
+#: Changes below two per cent of the usual level are not worth telling.
+_RELATIVE_FLOOR = 0.02
+_MAX_WINDOWS = 64
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series: seconds since the epoch, sorted and unique, and finite values."""
+
+    service: str
+    metric: str
+    times: Floats
+    values: Floats
+    source: str = "metrics"
+
+    @property
+    def step_s(self) -> float:
+        return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 60.0
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """What a series did around the incident.
+
+    z: signed robust deviations of the incident window (jitter-averaged); noise: the unsigned statistic that
+    normal windows stay below nine times in ten; windows: that statistic per normal window, with their starts;
+    peak: the value that deviates most; onset_s: when it began, NaN where it did not;
+    rate: the series is a counter and was turned into its increase per second.
+    """
+
+    series: Series
+    z: float
+    noise: float
+    normal_z: Floats
+    normal_at: Floats
+    median: float
+    scale: float
+    peak: float
+    onset_s: float
+    rate: bool = False
+
+
+def series_of(metrics: pl.DataFrame, source: str = "metrics") -> list[Series]:
+    """The series of a long table (timestamp, service, metric, value): duplicates averaged, missing values left out."""
+    clean = metrics.drop_nulls(["timestamp", "service", "metric", "value"]).filter(pl.col("value").is_finite())
+    grouped = (
+        clean.group_by("service", "metric", "timestamp")
+        .agg(pl.col("value").mean())
+        .sort("service", "metric", "timestamp")
+        .with_columns(pl.col("timestamp").dt.epoch("us") / 1e6)
+        .group_by("service", "metric", maintain_order=True)
+        .agg("timestamp", "value")
+    )
+    return [
+        Series(service, metric, np.asarray(times, dtype=float), np.asarray(values, dtype=float), source)
+        for service, metric, times, values in grouped.iter_rows()
+    ]
+
+
+def deviations(found: Iterable[Series], when: Periods) -> list[Deviation]:
+    """The deviation of every series that has a normal period and samples in the incident, in their order."""
+    prepared = [_as_rate(series) for series in found]
+    pooled = _pooled_scales(prepared, when)
+    results = (_deviation(series, rate, when, pooled.get(series.metric, 0.0)) for series, rate in prepared)
+    return [result for result in results if result is not None]
+
+
+def _as_rate(series: Series) -> tuple[Series, bool]:
+    """A counter (only ever rising, with restarts) as its increase per second; anything else as it is."""
+    if len(series.values) < 20:
+        return series, False
+    steps = np.diff(series.values)
+    falls = steps < 0
+    restarts = falls & (series.values[1:] < 0.1 * series.values[:-1])
+    rises = float(np.mean(steps > 0))
+    # A level that merely drifts up does not grow by many times its usual step without ever falling.
+    grown = float(np.sum(steps[~falls])) > 10 * float(np.ptp(steps[~falls])) if np.any(~falls) else False
+    if rises < 0.5 or np.any(falls & ~restarts) or not grown:
+        return series, False
+    increase = np.where(restarts, series.values[1:], steps) / np.maximum(np.diff(series.times), 1e-6)
+    return replace(series, times=series.times[1:], values=increase), True
+
+
+def _pooled_scales(prepared: list[tuple[Series, bool]], when: Periods) -> dict[str, float]:
+    """The median spread of each metric over the services that have one: a yardstick for those that have none."""
+    spreads: dict[str, list[float]] = {}
+    for series, _ in prepared:
+        normal = series.values[when.normal(series.times, series.step_s)]
+        if len(normal) >= MIN_NORMAL:
+            spread = _spread(normal)
+            if spread > 0:
+                spreads.setdefault(series.metric, []).append(spread)
+    return {metric: float(np.median(values)) for metric, values in spreads.items()}
+
+
+def _spread(values: Floats) -> float:
+    low, high = np.percentile(values, (25, 75))
+    spread = float(high - low) / 1.349
+    return spread if spread > 0 else float(np.std(values)) * 0.5
+
+
+def _deviation(series: Series, rate: bool, when: Periods, pooled: float) -> Deviation | None:
+    step = series.step_s
+    normal = when.normal(series.times, step)
+    windows = [when.window(series.times, step, jitter) for jitter in JITTER]
+    if normal.sum() < MIN_NORMAL or not windows[0].any():
+        return None
+    median = float(np.median(series.values[normal]))
+    offset = series.values - median
+    scale = _scale(series.values[normal], median, pooled, float(np.max(np.abs(offset[windows[0]]))))
+    if scale <= 0:
+        return None
+    z = offset / scale
+    scores = [_statistic(z[window]) for window in windows if window.any()]
+    length = min(int(windows[0].sum()), max(1, int(normal.sum()) // 3))
+    normal_at, normal_z = _normal_windows(series.times[normal], z[normal], length)
+    peak_at = np.flatnonzero(windows[0])[np.argmax(np.abs(z[windows[0]]))]
+    return Deviation(
+        series,
+        z=float(np.mean(scores)),
+        noise=float(np.quantile(normal_z, _NOISE_QUANTILE)) if len(normal_z) else 0.0,
+        normal_z=normal_z,
+        normal_at=normal_at,
+        median=median,
+        scale=scale,
+        peak=float(series.values[peak_at]),
+        onset_s=_onset(series.times, z, when.noticed - 3 * when.lead(step), int(peak_at)),
+        rate=rate,
+    )
+
+
+def _scale(normal: Floats, median: float, pooled: float, excursion: float) -> float:
+    own = _spread(normal)
+    floor = max(own, _RELATIVE_FLOOR * abs(median))
+    if own > 0:
+        return floor
+    return max(floor, 0.5 * pooled, excursion / _CONSTANT_DEVIATION)
+
+
+def _statistic(z: Floats) -> float:
+    """The mean of the largest fifth of |z|, with the sign of its side."""
+    count = max(1, int(len(z) * _TOP_SHARE))
+    order = np.argsort(-np.abs(z), kind="stable")[:count]
+    top = z[order]
+    return float(np.mean(np.abs(top)) * np.sign(np.sum(top) or 1.0))
+
+
+def _normal_windows(times: Floats, z: Floats, length: int) -> tuple[Floats, Floats]:
+    """Start and unsigned statistic of up to 64 half-overlapping windows of `length` samples."""
+    starts = np.arange(0, len(z) - length + 1, max(1, length // 2))
+    if len(starts) > _MAX_WINDOWS:
+        starts = starts[np.linspace(0, len(starts) - 1, _MAX_WINDOWS).astype(int)]
+    view = np.lib.stride_tricks.sliding_window_view(np.abs(z), length)[starts]
+    count = max(1, int(length * _TOP_SHARE))
+    top = np.partition(view, length - count, axis=1)[:, length - count :]
+    return times[starts], top.mean(axis=1)
+
+
+def _onset(times: Floats, z: Floats, earliest: float, peak: int) -> float:
+    """The first instant from `earliest` on from which the series stays past a third of its peak until the peak."""
+    bar = abs(z[peak]) / 3
+    start = peak
+    while start > 0 and times[start - 1] >= earliest and abs(z[start - 1]) >= bar and z[start - 1] * z[peak] > 0:
+        start -= 1
+    return float(times[start]) if abs(z[peak]) > 3 else float("nan")

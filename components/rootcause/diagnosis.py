@@ -1,0 +1,123 @@
+"""From a case to its ranked causes."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from components.rootcause.abstention import alarm
+from components.rootcause.case import Case
+from components.rootcause.changes import Effect, changes_of, effect_of
+from components.rootcause.deviation import Deviation, deviations, series_of
+from components.rootcause.evidence import evidence, kind_of, metric_of
+from components.rootcause.graph import CallGraph, call_graph
+from components.rootcause.logsignals import counted, log_changes
+from components.rootcause.periods import Periods, periods
+from components.rootcause.ranking import Standing, rank
+from components.rootcause.signals import Signal, alert_signals, log_signals, metric_signal
+from components.rootcause.specs import ScorerParams
+from components.rootcause.tracing import call_statistics, enriched, span_metrics
+
+_COUNT_SLOT_S = 300.0
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The answer for one case; `elapsed_ms` is the only field that a repetition may change."""
+
+    abstained: bool
+    reason: str
+    causes: list[dict[str, Any]]
+    elapsed_ms: float
+    standings: list[Standing] = field(default_factory=list)
+    graph: CallGraph = field(default_factory=lambda: call_graph([]))
+    when: Periods | None = None
+
+    def content(self) -> dict[str, Any]:
+        """What `traceo diagnose` writes."""
+        return {
+            "abstained": self.abstained,
+            "reason": self.reason,
+            "causes": self.causes,
+            "elapsed_ms": self.elapsed_ms,
+        }
+
+
+def diagnose(case: Case, params: ScorerParams) -> Diagnosis:
+    """Rank every service of a case by how likely it caused the incident; abstain where nothing is abnormal."""
+    begun = time.perf_counter()
+    when = periods(case.incident, params)
+    spans = enriched(case.spans)
+    graph = call_graph(_edges(case, spans))
+    signals, silent = _signals(case, spans, when, params)
+    noticed = case.incident.service
+    services = case.services()
+    changes = changes_of(case.changes)
+    standings = rank(services, signals, graph, noticed, changes, when, 60 * params.change_before_min)
+    abstained, reason = _verdict(case, signals, silent, params)
+    causes = [] if abstained else _causes(standings, graph, noticed, when, params)
+    elapsed_ms = round(1000 * (time.perf_counter() - begun), 1)
+    return Diagnosis(abstained, "; ".join([reason, *case.notes]), causes, elapsed_ms, standings, graph, when)
+
+
+def _edges(case: Case, spans: pl.DataFrame) -> list[tuple[str, str]]:
+    given = case.calls.drop_nulls(["caller", "callee"]).select("caller", "callee").rows()
+    alerted = case.alerts.filter(pl.col("signal") == "trace").drop_nulls(["service", "peer"]).select("service", "peer")
+    seen = call_statistics(spans).select("caller", "callee").rows()
+    return sorted({*given, *alerted.rows(), *seen})
+
+
+def _signals(case: Case, spans: pl.DataFrame, when: Periods, params: ScorerParams) -> tuple[list[Signal], bool]:
+    """Every signal, and whether there was no series with a normal period to compare with."""
+    series = series_of(case.metrics) + series_of(span_metrics(spans), "spans")
+    moved: list[Deviation] = deviations(series, when)
+    signals = [metric_signal(item, params.min_deviation) for item in moved]
+    lines = log_changes(counted(case.logs), when, 0.0) + log_changes(case.log_counts, when, _COUNT_SLOT_S)
+    signals += log_signals(lines, params.min_deviation)
+    signals += alert_signals(case.alerts)
+    return signals, not moved and case.alerts.is_empty()
+
+
+def _verdict(case: Case, signals: list[Signal], silent: bool, params: ScorerParams) -> tuple[bool, str]:
+    if silent:
+        return True, (
+            "no series has both a normal period and samples around the incident's time "
+            f"({len(case.metrics)} metric samples, {len(case.spans)} spans)"
+        )
+    seen = alarm(signals, params.min_deviation)
+    if seen.found <= 0 or (params.abstain and not seen.abnormal):
+        return True, (
+            f"nothing is more abnormal than usual: the strongest signal is {2**seen.found:.2g} times the bar, "
+            f"normal windows reach {2**seen.usual:.2g}"
+        )
+    return False, f"the strongest signal is {2**seen.found:.3g} times the bar, normal windows reach {2**seen.usual:.2g}"
+
+
+def _causes(
+    standings: list[Standing], graph: CallGraph, noticed: str | None, when: Periods, params: ScorerParams
+) -> list[dict[str, Any]]:
+    causes = []
+    for standing in standings:
+        effect = _effect(standing, when, params)
+        kind = kind_of(standing)
+        causes.append(
+            {
+                "service": standing.service,
+                "metric": metric_of(standing, kind),
+                "kind": kind,
+                "score": round(1 - math.exp(-standing.score / 3), 6),
+                "level": "intervention" if effect and effect.clear else "association",
+                "evidence": evidence(standing, effect, standings, graph, noticed),
+            }
+        )
+    return causes
+
+
+def _effect(standing: Standing, when: Periods, params: ScorerParams) -> Effect | None:
+    if not standing.change or not standing.signals or standing.signals[0].deviation is None:
+        return None
+    return effect_of(standing.change, standing.signals[0].deviation, when, params.seed)

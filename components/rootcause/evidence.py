@@ -1,0 +1,122 @@
+"""Why a service is ranked where it is, in words and numbers, and what kind of cause it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from components.core.times import iso, parse_instant
+from components.rootcause.changes import Effect
+from components.rootcause.graph import CallGraph
+from components.rootcause.naming import KINDS
+from components.rootcause.ranking import Standing
+from components.rootcause.signals import Signal, clock
+
+_LISTED = 4
+_HYPOTHESES = 3
+#: A signal this share as strong as the strongest still says what kind of cause it is.
+_NEAR = 0.5
+
+
+def kind_of(standing: Standing) -> str:
+    """What kind of cause a service's signals speak for; a resource of its own goes before what its callers feel."""
+    if standing.change and standing.signals:
+        return standing.change.kind
+    weights: dict[str, float] = {}
+    top = max((s.strength for s in standing.signals), default=0.0)
+    for signal in standing.signals:
+        kind = {"queue": "latency"}.get(signal.kind, signal.kind)
+        if kind in KINDS and signal.strength >= _NEAR * top:
+            weights[kind] = max(weights.get(kind, 0.0), signal.strength * (1.5 if signal.internal else 1.0))
+    return max(sorted(weights), key=lambda kind: weights[kind], default="unknown")
+
+
+def metric_of(standing: Standing, kind: str) -> str | None:
+    """The metric that shows the cause best: the strongest signal of its kind, else the strongest at all."""
+    same = [s for s in standing.signals if s.kind == kind and s.source != "logs"]
+    chosen = same or [s for s in standing.signals if s.source != "logs"] or list(standing.signals)
+    return chosen[0].metric if chosen else None
+
+
+def evidence(
+    standing: Standing, effect: Effect | None, standings: Sequence[Standing], graph: CallGraph, noticed: str | None
+) -> list[dict[str, Any]]:
+    """What speaks for a cause, strongest first, then its place, the change before it and the hypotheses refuted."""
+    items = [_moved(signal) for signal in standing.signals[:_LISTED]]
+    if standing.change and standing.signals:
+        items.insert(0, _changed(standing, effect))
+    items += _place(standing, graph, noticed)
+    if standings and standings[0].service == standing.service:
+        items += refuted(standing, standings, graph)
+    if not items:
+        items.append({"type": "nothing", "text": "nothing abnormal was seen in this service"})
+    return items
+
+
+def refuted(best: Standing, standings: Sequence[Standing], graph: CallGraph) -> list[dict[str, Any]]:
+    """Why the next services are less likely than the best one."""
+    others = [s for s in standings if s.service != best.service and s.strength > 0]
+    return [
+        {"type": "refuted", "service": other.service, "text": _refutation(other, best)}
+        for other in others[:_HYPOTHESES]
+    ]
+
+
+def _refutation(other: Standing, best: Standing) -> str:
+    if other.explained_by and other.explained >= 0.5:
+        return f"{other.service} deviates too but its callee {other.explained_by} explains it"
+    if best.distance is not None and other.distance is None:
+        return f"{other.service} deviates too but the noticed service does not call it, directly or indirectly"
+    if best.change and not other.change:
+        return f"{other.service} deviates too but was not changed before, {best.service} was"
+    if best.first and not other.first:
+        return f"{other.service} deviates too but later than {best.service}"
+    return f"{other.service} deviates less ({other.strength:.1f} against {best.strength:.1f} doublings of the bar)"
+
+
+def _moved(signal: Signal) -> dict[str, Any]:
+    item: dict[str, Any] = {"type": signal.source, "metric": signal.metric, "text": signal.text}
+    item["strength"] = round(signal.strength, 3)
+    if signal.deviation:
+        found = signal.deviation
+        item |= {"usual": _figure(found.median), "peak": _figure(found.peak), "deviations": _figure(found.z)}
+    if not math.isnan(signal.onset_s):
+        item["start"] = iso(parse_instant(signal.onset_s))
+    return item
+
+
+def _changed(standing: Standing, effect: Effect | None) -> dict[str, Any]:
+    change = standing.change
+    assert change is not None
+    text = f"“{change.what}” at {clock(change.at_s)}, shortly before"
+    item: dict[str, Any] = {"type": "change", "start": iso(parse_instant(change.at_s)), "what": change.what}
+    if effect is None:
+        return {**item, "text": text + "; too few samples for a before and after"}
+    text += (
+        f": {standing.signals[0].metric} {effect.before:.4g} before, {effect.after:.4g} after,"
+        f" a difference of {effect.after - effect.before:.4g} ({effect.low:.4g} to {effect.high:.4g}, 95 %)"
+    )
+    return {**item, "text": text, "effect": [_figure(effect.low), _figure(effect.high)]}
+
+
+def _place(standing: Standing, graph: CallGraph, noticed: str | None) -> list[dict[str, Any]]:
+    found = []
+    if not standing.signals:
+        return []
+    if standing.distance:
+        text = f"{noticed} reaches it in {standing.distance} call{'s' if standing.distance > 1 else ''}"
+        found.append({"type": "graph", "text": f"{text}, so that it can explain what was noticed there"})
+    if standing.explained_by and standing.explained >= 0.5:
+        text = f"its callee {standing.explained_by} deviates too and explains what its callers feel"
+        found.append({"type": "graph", "text": text})
+    elif graph.callees_of(standing.service):
+        found.append({"type": "graph", "text": "none of its callees deviates enough to explain it"})
+    if standing.first:
+        found.append({"type": "onset", "text": "it was the first to deviate"})
+    return found
+
+
+def _figure(value: float) -> float:
+    """Six significant digits: more would only record the order of additions."""
+    return float(f"{value:.6g}")

@@ -1,0 +1,115 @@
+"""A picture of a diagnosis: the call graph coloured by score, and the series that moved, aligned on the incident."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
+import networkx as nx
+import numpy as np
+
+from components.rootcause.diagnosis import Diagnosis
+from components.rootcause.signals import Signal
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_SERIES = 6
+_SERVICES = 25
+_COLOURS = "YlOrRd"
+
+
+def draw(diagnosis: Diagnosis, title: str) -> bytes:
+    """The picture as PNG; at most 25 services, the highest scores first, and the six strongest series."""
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    signals = _signals(diagnosis)
+    figure = pyplot.figure(figsize=(13, 7), layout="constrained")
+    grid = figure.add_gridspec(max(1, len(signals)), 2, width_ratios=(1.1, 1))
+    heading = f"{title}: {diagnosis.causes[0]['service']}" if diagnosis.causes else f"{title}: no cause"
+    figure.suptitle(heading, fontsize=12)
+    _graph(figure.add_subplot(grid[:, 0]), diagnosis)
+    axis: Axes | None = None
+    for row, signal in enumerate(signals):
+        axis = figure.add_subplot(grid[row, 1], sharex=axis)
+        _series(axis, signal, diagnosis)
+        axis.tick_params(labelbottom=row == len(signals) - 1)
+    if axis:
+        axis.set_xlabel("minutes from the time it was noticed")
+    buffer = io.BytesIO()
+    # No creation date in the file: the same diagnosis gives the same bytes.
+    figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+    pyplot.close(figure)
+    return buffer.getvalue()
+
+
+def _signals(diagnosis: Diagnosis) -> list[Signal]:
+    """The strongest series of the best services: two each for the first, one for those that follow."""
+    chosen: list[Signal] = []
+    for place, standing in enumerate(diagnosis.standings):
+        drawable = [s for s in standing.signals if s.deviation is not None]
+        chosen += drawable[: 2 if place == 0 else 1]
+    return chosen[:_SERIES]
+
+
+def _graph(axis: Axes, diagnosis: Diagnosis) -> None:
+    shown = diagnosis.standings[:_SERVICES]
+    names = [standing.service for standing in shown]
+    graph: Any = nx.DiGraph()
+    graph.add_nodes_from(names)
+    graph.add_edges_from(edge for edge in diagnosis.graph.networkx().edges if set(edge) <= set(names))
+    places = _layout(graph)
+    scores = [standing.score for standing in shown]
+    top = max([*scores, 1e-9])
+    nx.draw_networkx_edges(graph, places, ax=axis, edge_color="0.65", arrowsize=10, node_size=700)
+    nodes = nx.draw_networkx_nodes(
+        graph, places, ax=axis, node_color=scores, cmap=_COLOURS, vmin=0, vmax=top, edgecolors="0.3", node_size=500
+    )
+    labels = {name: name if len(name) <= 22 else name[:21] + "…" for name in names}
+    below = {name: (x, y - 0.055) for name, (x, y) in places.items()}
+    nx.draw_networkx_labels(graph, below, labels, ax=axis, font_size=8, verticalalignment="top")
+    axis.figure.colorbar(nodes, ax=axis, shrink=0.5, label="score before scaling")
+    axis.set_title("who calls whom, coloured by score", fontsize=10)
+    axis.margins(0.15)
+    axis.set_axis_off()
+
+
+def _layout(graph: Any) -> dict[str, tuple[float, float]]:
+    """Callers above callees, one row per level of the graph without its cycles; a circle where nobody calls anybody."""
+    if not graph.edges:
+        circle: dict[str, tuple[float, float]] = nx.circular_layout(graph)
+        return circle
+    condensed = nx.condensation(graph)
+    levels: dict[str, int] = {}
+    for level, groups in enumerate(nx.topological_generations(condensed)):
+        for group in groups:
+            levels |= dict.fromkeys(condensed.nodes[group]["members"], level)
+    rows: dict[int, list[str]] = {}
+    for name in sorted(levels):
+        rows.setdefault(levels[name], []).append(name)
+    deepest = max(1, max(rows))
+    return {
+        name: ((place + 0.5) / len(row), 1 - level / deepest - 0.08 * (place % 2) / deepest)
+        for level, row in rows.items()
+        for place, name in enumerate(row)
+    }
+
+
+def _series(axis: Axes, signal: Signal, diagnosis: Diagnosis) -> None:
+    item, when = signal.deviation, diagnosis.when
+    assert item is not None
+    assert when is not None
+    minutes = (item.series.times - when.noticed) / 60
+    end = when.window(item.series.times, item.series.step_s, 1.0)
+    last = minutes[end].max() if end.any() else 0.0
+    shown = (minutes >= -4 * max(last, 15.0)) & (minutes <= last + max(last, 5.0))
+    axis.plot(minutes[shown], item.series.values[shown], color="0.25", linewidth=1, marker=".", markersize=3)
+    band = 3 * item.scale
+    axis.axhspan(item.median - band, item.median + band, color="tab:blue", alpha=0.15, linewidth=0)
+    axis.axvline(0, color="tab:red", linewidth=1)
+    if not np.isnan(item.onset_s):
+        axis.axvline((item.onset_s - when.noticed) / 60, color="tab:orange", linewidth=1, linestyle="--")
+    axis.set_title(f"{signal.service} {signal.metric}", fontsize=8, loc="left", pad=2)
+    axis.tick_params(labelsize=7)

@@ -1,0 +1,133 @@
+"""Which service is the likeliest cause: signals, place in the call graph, order of onset and changes in one score.
+
+A service is suspected for what no callee of its explains: its own resources, its own time and errors that start in it
+count in full, what its callers feel counts less the more a callee deviates. Internal and external signals that agree
+count for more than either alone. Nothing here knows a system or a service by name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from components.rootcause.changes import Change, change_before
+from components.rootcause.graph import CallGraph
+from components.rootcause.periods import Periods
+from components.rootcause.signals import Signal
+
+#: A callee that deviates this share of its caller's strength explains the caller in full.
+_EXPLAINS_FROM = 0.6
+_EXPLAINED = 0.75
+_AGREEMENT = 0.5
+#: Each further signal of the same side adds less: the second a tenth of its strength, and so on.
+_BREADTH = 0.1
+_UNREACHED = 0.5
+_FIRST = 1.15
+_CHANGED = 1.5
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One service's place: `strength` before the graph, `score` after; `explained_by` names the callee behind it."""
+
+    service: str
+    score: float
+    strength: float
+    signals: tuple[Signal, ...] = ()
+    explained_by: str | None = None
+    explained: float = 0.0
+    distance: int | None = None
+    first: bool = False
+    change: Change | None = None
+    reasons: tuple[str, ...] = field(default=())
+
+
+def rank(
+    services: Iterable[str],
+    signals: Sequence[Signal],
+    graph: CallGraph,
+    noticed: str | None,
+    changes: list[Change],
+    when: Periods,
+    change_before_s: float,
+) -> list[Standing]:
+    """Every service, the likeliest cause first; ties by strength, then by name."""
+    by_service: dict[str, list[Signal]] = defaultdict(list)
+    for signal in signals:
+        if signal.strength > 0:
+            by_service[signal.service].append(signal)
+    plain = {service: _combined(_external(found), _internal(found)) for service, found in by_service.items()}
+    reached = graph.reached_from(noticed)
+    onsets = {service: onset for service, found in by_service.items() if (onset := _onset(found)) is not None}
+    first = min(onsets.values(), default=math.inf)
+    standings = []
+    for service in sorted({*services, *by_service}):
+        found = sorted(by_service[service], key=lambda s: (-s.strength, s.metric))
+        onset = onsets.get(service)
+        change = change_before(changes, service, onset or when.noticed, change_before_s)
+        begins_first = onset is not None and len(onsets) > 1 and onset <= first
+        standings.append(_standing(service, found, plain, graph, reached, begins_first, change))
+    return sorted(standings, key=lambda s: (-s.score, -s.strength, s.service))
+
+
+def _standing(
+    service: str,
+    found: Sequence[Signal],
+    plain: Mapping[str, float],
+    graph: CallGraph,
+    reached: Mapping[str, int],
+    first: bool,
+    change: Change | None,
+) -> Standing:
+    callee, explained = _explanation(service, plain, graph)
+    score = _combined(_external(found, 1 - _EXPLAINED * explained), _internal(found))
+    if reached and service not in reached:
+        score *= _UNREACHED
+    score *= _FIRST if first else 1.0
+    score *= _CHANGED if change and found else 1.0
+    return Standing(
+        service,
+        score,
+        plain.get(service, 0.0),
+        tuple(found),
+        callee if explained > 0 else None,
+        explained,
+        reached.get(service),
+        first,
+        change,
+    )
+
+
+def _explanation(service: str, plain: Mapping[str, float], graph: CallGraph) -> tuple[str | None, float]:
+    """The callee that deviates most and how much of the service it explains, 0 to 1."""
+    own = plain.get(service, 0.0)
+    callees = sorted(graph.callees_of(service), key=lambda name: (-plain.get(name, 0.0), name))
+    if not callees or own <= 0:
+        return None, 0.0
+    return callees[0], min(1.0, plain.get(callees[0], 0.0) / (_EXPLAINS_FROM * own))
+
+
+def _external(found: Sequence[Signal], unexplained: float = 1.0) -> float:
+    return _stacked(s.strength * (1.0 if s.own else unexplained) for s in found if not s.internal)
+
+
+def _internal(found: Sequence[Signal]) -> float:
+    return _stacked(s.strength for s in found if s.internal)
+
+
+def _stacked(strengths: Iterable[float]) -> float:
+    ordered = sorted(strengths, reverse=True)
+    return sum(value * (1.0 if place == 0 else _BREADTH / place) for place, value in enumerate(ordered))
+
+
+def _combined(external: float, internal: float) -> float:
+    return max(external, internal) + _AGREEMENT * min(external, internal)
+
+
+def _onset(found: Sequence[Signal]) -> float | None:
+    """The earliest onset among the signals that are at least half as strong as the strongest."""
+    bar = 0.5 * max(s.strength for s in found) if found else 0.0
+    onsets = [s.onset_s for s in found if s.strength >= bar and not math.isnan(s.onset_s)]
+    return min(onsets, default=None)
