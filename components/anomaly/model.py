@@ -19,6 +19,7 @@ import polars as pl
 from components.anomaly import reasons
 from components.anomaly.detector import Scores, Tuning
 from components.anomaly.detectors import auto, isolation_forest, seasonal
+from components.anomaly.forestfile import read_forest, write_forest
 from components.anomaly.panel import SECOND_US, FloatArray, Panel, grid_of
 from components.core.catalog import WatchedMetric, watched
 from components.core.errors import InputError
@@ -29,7 +30,6 @@ STEP_US = 300 * SECOND_US
 #: A series with fewer known rows is left to "no history".
 LEAST_ROWS = 60
 CANDIDATES = ("seasonal", "isolation_forest", "auto")
-_TRUSTED = ["sklearn.tree._tree.Tree"]
 INPUT_COLUMNS = ("timestamp", "service", "metric", "value")
 
 
@@ -101,13 +101,11 @@ class AnomalyModel:
 
     def save(self, folder: Path) -> None:
         """Write the model into an existing, empty folder."""
-        from skops.io import dump
-
         services = sorted(self.forests)
         _write_arrays(folder / "seasonal.npz", self.seasonal.arrays())
         for number, service in enumerate(services):
             _write_arrays(folder / f"forest-{number}.npz", self.forests[service].arrays())
-            dump(self.forests[service].forest, folder / f"forest-{number}.skops")
+            write_forest(folder / f"forest-{number}.skops", self.forests[service].forest)
         content = {
             "name": NAME,
             "loader_module": LOADER,
@@ -121,8 +119,6 @@ class AnomalyModel:
 
 def load(folder: Path) -> AnomalyModel:
     """Read what `save` wrote; InputError where a file is missing or not what it should be."""
-    from skops.io import load as load_skops
-
     try:
         content = json.loads((folder / "model.json").read_text())
         tuning = Tuning(**content["tuning"])
@@ -131,7 +127,7 @@ def load(folder: Path) -> AnomalyModel:
         for number, service in enumerate(content["services"]):
             forest = isolation_forest.Detector(tuning)
             forest.restore(_read_arrays(folder / f"forest-{number}.npz"))
-            forest.forest = load_skops(folder / f"forest-{number}.skops", trusted=_TRUSTED)
+            forest.forest = read_forest(folder / f"forest-{number}.skops")
             model.forests[service] = forest
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder}: not a model of {NAME} ({error}); train it again") from None

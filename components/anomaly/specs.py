@@ -41,7 +41,7 @@ class TrainParams(DetectParams):
         default=24.0, ge=1, le=168, description="newest hours kept for comparing models, not learned"
     )
     folds: int = Field(default=2, ge=0, le=14, description="days held out, one after the other, in cross-validation")
-    cv_series: int = Field(default=90, ge=1, le=100_000, description="most series in cross-validation, whole services")
+    cv_series: int = Field(default=60, ge=1, le=100_000, description="most series in cross-validation, whole services")
     detector: Literal["best", "auto", "seasonal", "isolation_forest"] = Field(
         default="best", description="what serves; best: the highest mean average precision in cross-validation"
     )
