@@ -3,13 +3,14 @@
 from feast import FeatureView, Field
 from feast.types import Float64, Int64, String
 
-from feature_repo import entities, sources
+from feature_repo.entities import series
+from feature_repo.sources import TTL, newest_features
 
 five_minutes = FeatureView(
     name="five_minutes",
-    entities=[entities.series],
-    ttl=sources.TTL,
-    source=sources.newest_features,
+    entities=[series],
+    ttl=TTL,
+    source=newest_features,
     online=True,
     schema=[
         Field(name="series_id", dtype=String),

@@ -24,7 +24,7 @@ class TrainingSetParams(Params):
     as_of: datetime | None = _AS_OF
     days: int = Field(default=14, ge=1, le=365, description="days before as_of that are taken")
     max_rows: int = Field(
-        default=200_000, ge=100, le=5_000_000, description="most rows; instants are taken at a wider stride to keep it"
+        default=150_000, ge=100, le=5_000_000, description="most rows; instants are taken at a wider stride to keep it"
     )
 
 

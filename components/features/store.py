@@ -32,7 +32,7 @@ os.environ.setdefault("FEAST_USAGE", "False")
 SERVICE, VIEW, PUSH_SOURCE, OFFLINE_FILE = "anomaly_v1", "five_minutes", "newest_features", "features.parquet"
 #: Point-in-time reads go slice by slice: Feast's file store joins all instants with all rows of a series
 #: before it picks the newest, so its cost grows with the square of a slice.
-SLICE = timedelta(hours=3)
+SLICE = timedelta(hours=4)
 _MODULES = ("entities", "sources", "views", "services")
 logging.getLogger("feast").setLevel(logging.WARNING)
 logger = logging.getLogger("traceo.features")
@@ -165,15 +165,6 @@ def _apply_if_changed(config: Any, state: Path, content: dict[str, Any]) -> None
     # What a killed apply left may be half a file; the definitions hold all that the registry does.
     stamp.unlink(missing_ok=True)
     (state / "registry.db").unlink(missing_ok=True)
-    feast.FeatureStore(config=config).apply(_definitions())
+    feast.FeatureStore(config=config).apply(importlib.import_module("feature_repo.services").DEFINITIONS)
     stamp.write_text(digest)
     logger.info("applied the definitions of %s", repository)
-
-
-def _definitions() -> list[Any]:
-    from feast import Entity, FeatureService, FeatureView
-    from feast.data_source import DataSource
-
-    kinds = (DataSource, Entity, FeatureView, FeatureService)
-    modules = [importlib.import_module(f"feature_repo.{name}") for name in _MODULES]
-    return [item for module in modules for item in vars(module).values() if isinstance(item, kinds)]

@@ -107,7 +107,7 @@ def test_two_at_once_apply_once_and_both_write() -> None:
 def test_state_stays_out_of_the_repository(home: Path) -> None:
     store.push(features([1.0]))
     assert {path.name for path in (home / "feast").iterdir()} >= {"registry.db", "online.db", "applied"}
-    assert {path.suffix for path in (REPOSITORY / "feature_repo").iterdir() if path.is_file()} <= {".py", ".yaml"}
+    assert {path.suffix for path in (REPOSITORY / "feature_repo").iterdir() if path.is_file()} <= {".py", ".yaml", ""}
 
 
 def test_a_missing_repository_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +185,9 @@ def test_feasts_own_command_line_applies_the_repository(tmp_path: Path) -> None:
     copy = tmp_path / "feature_repo"
     copy.mkdir()
     (tmp_path / ".traceo" / "feast").mkdir(parents=True)
-    for file in (REPOSITORY / "feature_repo").glob("*.*"):
+    for file in (REPOSITORY / "feature_repo").iterdir():
+        if not file.is_file():
+            continue
         (copy / file.name).write_bytes(file.read_bytes())
     command = [sys.executable, "-m", "feast.cli.cli", "-c", str(copy), "apply", "--skip-source-validation"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
