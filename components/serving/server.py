@@ -17,6 +17,7 @@ import kserve
 import orjson
 import uvicorn
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 from kserve import errors
 from kserve.constants.constants import INFERENCE_CONTENT_LENGTH_HEADER
 from kserve.protocol.dataplane import DataPlane
@@ -35,15 +36,16 @@ MODELS = ("traceo-anomaly", "traceo-forecasting")
 #: Seconds that requests in flight get to end after SIGTERM.
 GRACE_S = 20
 
-_HANDLERS = {
-    errors.InvalidInput: errors.invalid_input_handler,
-    errors.InferenceError: errors.inference_error_handler,
-    errors.ModelNotFound: errors.model_not_found_handler,
-    errors.ModelNotReady: errors.model_not_ready_handler,
-    errors.ServerNotReady: errors.server_not_ready_handler,
-    NotImplementedError: errors.not_implemented_error_handler,
-    Exception: errors.generic_exception_handler,
+#: KServe's own handlers log a traceback for every one of these; a model that is not ready yet is no error of ours.
+_STATUSES: dict[type[Exception], int] = {
+    errors.InvalidInput: 400,
+    errors.ModelNotFound: 404,
+    errors.InferenceError: 500,
+    NotImplementedError: 501,
+    errors.ModelNotReady: 503,
+    errors.ServerNotReady: 503,
 }
+logger = logging.getLogger("traceo.serving")
 
 
 class AliasesDecide(ModelRepositoryExtension):
@@ -74,8 +76,8 @@ def application(
         follower.stop()
 
     app = FastAPI(title="Traceo models", lifespan=following, docs_url=None, redoc_url=None, openapi_url=None)
-    for kind, handler in _HANDLERS.items():
-        app.add_exception_handler(kind, handler)
+    for kind in _STATUSES:
+        app.add_exception_handler(kind, _refuse)
     _add_routes(app, DataPlane(repository), routes, follower)
     register_v2_endpoints(app, DataPlane(repository), AliasesDecide(repository))
     return app
@@ -104,6 +106,13 @@ async def _infer(data_plane: DataPlane, model_name: str, request: Request) -> Re
     answer, headers = await data_plane.infer(model_name, payload, dict(request.headers))
     content = await asyncio.to_thread(orjson.dumps, answer)
     return Response(content, media_type="application/json", headers=headers)
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    status = next(status for kind, status in _STATUSES.items() if isinstance(error, kind))
+    if status == 500:
+        logger.error("%s: %s", request.url.path, error, exc_info=error)
+    return JSONResponse({"error": str(error)}, status)
 
 
 def _parse(body: bytes, headers: dict[str, str], model_name: str) -> kserve.InferRequest:
