@@ -81,6 +81,9 @@ def _resets(values: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
     groups = np.split(starts, np.nonzero(np.diff(starts) > 2)[0] + 1)
     peaks = np.array([group[0] + int(np.argmax(values[group[0] : group[-1] + 2])) for group in groups])
     troughs = np.array([values[peak : peak + 4].min() for peak in peaks])
+    # A spike rises as suddenly as it falls; a sawtooth stood near its peak two steps before.
+    gradual = values[np.maximum(peaks - 2, 0)] >= (values[peaks] + troughs) / 2
+    peaks, troughs = peaks[gradual], troughs[gradual]
     fallen = float(np.maximum(-np.diff(values), 0.0).sum())
     if float((values[peaks] - troughs).sum()) < RESET_SHARE * fallen:
         return starts[:0]

@@ -65,8 +65,9 @@ def _shrunk_cycle(rest: FloatArray, phase: NDArray[np.intp], period: int) -> Flo
     cycle = np.zeros(period)
     cycle[keep] = np.nanmedian(padded[:, keep], axis=0)
     cycle[keep] -= cycle[keep].mean()
-    repeats = np.maximum((~np.isnan(padded)).sum(axis=0), 1)
-    noise = np.nanmean((padded - cycle) ** 2) / np.mean(repeats)
+    repeats = max(2.0, float(np.mean((~np.isnan(padded)).sum(axis=0))))
+    # The variance of a median is pi/2 that of a mean; one degree of freedom went into each phase.
+    noise = float(np.nanmean((padded - cycle) ** 2)) / (repeats - 1.0) * np.pi / 2.0
     strength = float(np.mean(cycle**2))
     shrunk: FloatArray = cycle * max(0.0, 1.0 - noise / strength) if strength > 0 else cycle
     return shrunk

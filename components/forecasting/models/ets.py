@@ -7,7 +7,7 @@ from components.forecasting.models.theta import deseasonalized
 from components.forecasting.series import FloatArray, History
 
 #: Newest days given to the fit.
-FIT_DAYS = 21
+FIT_DAYS = 14
 
 
 class Ets(Candidate):

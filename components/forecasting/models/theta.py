@@ -11,7 +11,7 @@ from components.forecasting.seasonality import fit_profile
 from components.forecasting.series import FloatArray, History
 
 #: Newest days given to the fit: its cost grows with the length, the level forgets older ones anyway.
-FIT_DAYS = 28
+FIT_DAYS = 14
 
 
 class Theta(Candidate):
