@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -15,9 +15,11 @@ from components.core.catalog import load_catalog
 from components.core.lake import INCOMING, QUARANTINE, SIDECAR, Lake, Partition
 from components.core.schema import TABLES
 from components.core.step import StepIO
-from components.core.times import Window
+from components.core.times import Window, iso
+from components.quality.comparison import Windows, chance_distance, choose_windows, hourly, paired
+from components.quality.drift import distances, write_report
 from components.quality.facts import Facts, measure, newest_end
-from components.quality.specs import ValidateParams
+from components.quality.specs import DriftParams, ValidateParams
 from components.quality.staleness import ALIVE, Watch
 from components.quality.validation import Finding, judge
 
@@ -117,3 +119,62 @@ def _quarantine(lake: Lake, facts: Facts, reasons: Sequence[str]) -> None:
 def _place(partition: Partition) -> str:
     """Where in a zone a partition lies: the same in every zone."""
     return partition.uri[partition.uri.index(f"/{partition.table}/date=") + 1 :]
+
+
+def drift(io: StepIO, params: DriftParams) -> dict[str, Any]:
+    """Compare the features of the last days with the days before; abstain where there is too little history."""
+    lake = io.lake()
+    covered = lake.coverage("features")
+    as_of = params.as_of or lake.watermark("metrics")
+    windows = choose_windows(covered[0].start, as_of, params.days) if covered and as_of else None
+    pairs = _pairs(lake, windows, params.max_columns) if windows else {}
+    if not windows or not pairs:
+        return _abstain(io, params, windows)
+    floors = {name: chance_distance(reference) for name, (reference, _) in pairs.items()}
+    results = distances(pairs, {name: max(params.column_threshold, floor) for name, floor in floors.items()})
+    moved = [result.series for result in results if result.drifted]
+    share = len(moved) / len(results)
+    content = {
+        **_outcome(params, share=share, exceeded=share >= params.share_threshold),
+        "reference": _span(windows.reference),
+        "current": _span(windows.current),
+        "drifted": moved,
+        "columns": [
+            {"series": r.series, "distance": round(r.distance, 6), "threshold": round(r.threshold, 6)} for r in results
+        ],
+    }
+    io.write_json("drift", content)
+    with io.write_folder("report") as folder:
+        write_report(pairs, results, folder / "index.html")
+    return {**_summary(io, content), "columns": len(results), "drifted": len(moved)}
+
+
+def _pairs(lake: Lake, windows: Windows, max_columns: int) -> dict[str, tuple[pl.Series, pl.Series]]:
+    both = Window(windows.reference.start, windows.current.end)
+    features = lake.scan("features", both).select("timestamp", "service", "metric", "mean").collect().lazy()
+    hours = int(windows.current.length / timedelta(hours=1))
+    found = paired(hourly(features, windows.reference), hourly(features, windows.current), hours)
+    return dict(list(found.items())[:max_columns])
+
+
+def _abstain(io: StepIO, params: DriftParams, windows: Windows | None) -> dict[str, Any]:
+    reason = "no series is known in both windows" if windows else "less than two days of features"
+    content = {**_outcome(params, abstained=True, reason=reason), "drifted": [], "columns": []}
+    io.write_json("drift", content)
+    with io.write_folder("report") as folder:
+        (folder / "index.html").write_text(f"<!doctype html><title>Drift</title><p>Not compared: {reason}.</p>\n")
+    return _summary(io, content)
+
+
+def _outcome(params: DriftParams, **known: Any) -> dict[str, Any]:
+    unknown = {"share": None, "abstained": False, "reason": None, "exceeded": False}
+    return {**unknown, **known, "threshold": params.share_threshold, "column_threshold": params.column_threshold}
+
+
+def _summary(io: StepIO, content: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("share", "threshold", "exceeded", "abstained", "reason")
+    return {**{name: content[name] for name in names}, "report": storage.join(io.uri("report"), "index.html")}
+
+
+def _span(window: Window) -> list[str]:
+    return [iso(window.start), iso(window.end)]
