@@ -154,6 +154,7 @@ def test_only_our_loaders_load(mlflow_home: Path, tmp_path: Path) -> None:
     assert tracking.registered_models() == {}
 
 
+@pytest.mark.slow
 def test_feast_stays_out_of_processes_that_only_track() -> None:
     code = (
         "import sys; from components.core import tracking; tracking.client(); "
