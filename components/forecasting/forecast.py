@@ -13,7 +13,7 @@ from components.forecasting.series import FloatArray, History
 
 BASELINE = backtest.BASELINE
 #: Candidates of `auto` and `ensemble`, each a few milliseconds a series.
-FAST_CANDIDATES = ("autoregression", "seasonal_drift", "seasonal_naive", "smoothing")
+FAST_CANDIDATES = ("autoregression", "seasonal_drift", "seasonal_mean", "seasonal_naive", "smoothing")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.forecasting.series import BoolArray, FloatArray
 
@@ -70,16 +71,18 @@ def detect(values: FloatArray) -> Sawtooth | None:
     )
 
 
-def _resets(values: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+def _resets(values: FloatArray) -> NDArray[np.intp]:
     change = values[2:] - values[:-2]
     rise = float(np.quantile(np.maximum(change, 0.0), 0.98))
     falls: BoolArray = -change > max(RESET_RATIO * rise, 1e-12)
-    starts = np.nonzero(falls)[0]
+    starts: NDArray[np.intp] = np.nonzero(falls)[0]
     if not len(starts):
         return starts
     # Neighbouring steps of one fall are one reset: it starts at the highest of them.
     groups = np.split(starts, np.nonzero(np.diff(starts) > 2)[0] + 1)
-    peaks = np.array([group[0] + int(np.argmax(values[group[0] : group[-1] + 2])) for group in groups])
+    peaks: NDArray[np.intp] = np.array(
+        [group[0] + int(np.argmax(values[group[0] : group[-1] + 2])) for group in groups]
+    )
     troughs = np.array([values[peak : peak + 4].min() for peak in peaks])
     # A spike rises as suddenly as it falls; a sawtooth stood near its peak two steps before.
     gradual = values[np.maximum(peaks - 2, 0)] >= (values[peaks] + troughs) / 2

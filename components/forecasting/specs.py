@@ -27,7 +27,7 @@ class TrainParams(Params):
         default=12, ge=3, le=60, description="backtest origins, a day apart; every fourth for slow models"
     )
     candidates: tuple[str, ...] = Field(
-        default=("autoregression", "ets", "seasonal_drift", "seasonal_naive", "smoothing", "theta"),
+        default=("autoregression", "ets", "seasonal_drift", "seasonal_mean", "seasonal_naive", "smoothing", "theta"),
         description="models backtested on every series",
     )
     costly_candidates: tuple[str, ...] = Field(
