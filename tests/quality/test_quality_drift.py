@@ -58,6 +58,7 @@ def run(lake: Lake, folder: Path, as_of: datetime, **params: Any) -> dict[str, A
     return content
 
 
+@pytest.mark.slow  # importing Evidently alone takes ten seconds
 def test_what_moved_is_named_and_seasons_are_not_drift(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path / "lake"))
     series = {f"m{i}": wave(14, i) for i in range(5)}
@@ -82,6 +83,7 @@ def test_what_moved_is_named_and_seasons_are_not_drift(tmp_path: Path) -> None:
     assert (tmp_path / "drift.json").read_bytes() == first
 
 
+@pytest.mark.slow  # importing Evidently alone takes ten seconds
 def test_two_weeks_of_noise_have_not_drifted(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path / "lake"))
     write(lake, {f"m{i}": np.random.default_rng(i).normal(size=14 * 24) for i in range(20)})
