@@ -36,17 +36,14 @@ VARIABLE = "|".join([r"<\*>", _DATE, _HEX, _NUMBERS, _PATH, _HOST])
 
 def shape(message: pl.Expr) -> pl.Expr:
     """The messages with each variable part replaced by `<*>`."""
-    whole = message.str.replace_all(VARIABLE, WILDCARD)
-    head = message.str.head(MAX_CHARS).str.replace_all(VARIABLE, WILDCARD)
-    return pl.when(_is_long(message)).then(head + WILDCARD).otherwise(whole)
+    masked = message.str.head(MAX_CHARS).str.replace_all(VARIABLE, WILDCARD)
+    return pl.when(_is_long(message)).then(masked + WILDCARD).otherwise(masked)
 
 
 def variables(message: pl.Expr) -> pl.Expr:
     """The parts that `shape` replaced, in order, as lists: one per `<*>` of the shape."""
-    whole = message.str.extract_all(VARIABLE)
-    head = message.str.head(MAX_CHARS).str.extract_all(VARIABLE)
-    tail = message.str.slice(MAX_CHARS)
-    return pl.when(_is_long(message)).then(head.list.concat(tail)).otherwise(whole)
+    found = message.str.head(MAX_CHARS).str.extract_all(VARIABLE)
+    return pl.when(_is_long(message)).then(found.list.concat(message.str.slice(MAX_CHARS))).otherwise(found)
 
 
 def template_id(template: str) -> str:

@@ -19,7 +19,10 @@ class MineParams(Params):
         default=720.0, gt=0, le=24 * 366, description="hours before as_of in which missing windows are filled"
     )
     compared_h: float = Field(
-        default=24.0, gt=0, le=24 * 30, description="hours before the mined window that its templates are compared with"
+        default=24.0,
+        gt=0,
+        le=24 * 30,
+        description="hours that the newest mined lines (at most the 24th part of it) are compared with",
     )
     max_p_value: float = Field(
         default=0.001, gt=0, lt=1, description="a change less likely than this by chance is reported, after correction"

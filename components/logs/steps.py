@@ -54,7 +54,7 @@ def _gaps(lake: Lake, as_of: datetime, lookback_h: float) -> list[Window]:
 
 
 def _surprises(lake: Lake, gaps: list[Window], params: MineParams) -> list[dict[str, Any]]:
-    """The error templates of the newest mined hour at most that are least likely after the time before it."""
+    """The least likely error templates of what was mined last, given the time before it; see MineParams.compared_h."""
     end = gaps[-1].end
     start = max(gaps[0].start, end - timedelta(hours=params.compared_h / 24))
     after = Window(start, end)
