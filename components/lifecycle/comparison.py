@@ -59,6 +59,11 @@ class Comparison:
     statistic: float | None = None
     p_value: float | None = None
 
+    @property
+    def shown_worse(self) -> bool:
+        """Whether the whole interval of the effect lies below zero."""
+        return self.ci_high is not None and self.ci_high < 0
+
     def outcome(self, bar: Bar) -> tuple[Outcome, str]:
         """What this comparison alone says, with its reason."""
         if self.samples < bar.min_samples or self.effect is None or self.p_value is None:
@@ -94,6 +99,7 @@ def parse_evaluation(content: Any) -> Evaluation:
 def judge(evaluation: Evaluation, bar: Bar, *, has_champion: bool) -> Verdict:
     """The verdict on a challenger: it must beat the baseline and, where there is one, the champion.
 
+    A first model passes unless it is shown to be worse than the baseline: without it nothing would be scored at all.
     Raises InputError where there is a champion that the evaluation holds no value of: it was not evaluated.
     """
     if has_champion and evaluation.rows and all(row.champion is None for row in evaluation.rows):
@@ -105,8 +111,8 @@ def judge(evaluation: Evaluation, bar: Bar, *, has_champion: bool) -> Verdict:
         comparison = compare(evaluation, "champion", bar)
         outcome, reason = comparison.outcome(bar)
         reason = f"{reason}; {against_baseline}"
-    elif outcome == "PASS":
-        reason = f"{reason}; no champion yet"
+    elif not has_champion and comparison.samples and not comparison.shown_worse:
+        outcome, reason = "PASS", f"{reason}; no champion yet, and not shown to be worse than the baseline"
     return Verdict(
         outcome=outcome,
         reason=reason,
