@@ -22,7 +22,7 @@ class MineParams(Params):
         default=24.0,
         gt=0,
         le=24 * 30,
-        description="hours that the newest mined lines (at most the 24th part of it) are compared with",
+        description="hours that the newest lines (those of the 24th part of it) are compared with",
     )
     max_p_value: float = Field(
         default=0.001, gt=0, lt=1, description="a change less likely than this by chance is reported, after correction"

@@ -19,22 +19,16 @@ _BAD = ("ERROR", "FATAL", "CRITICAL", "SEVERE", "ALERT", "EMERG", "PANIC")
 
 
 def mine(io: StepIO, params: MineParams) -> dict[str, Any]:
-    """Count the lines of every window that the logs cover and `log_counts` does not yet."""
+    """Count the lines of every window that the logs cover and `log_counts` does not yet.
+
+    The summary speaks of the time before `as_of`, not of what this run did, so that a retry says the same.
+    """
     lake = io.lake()
     as_of = parse_instant(params.as_of) if params.as_of else lake.watermark("metrics") or lake.watermark("logs")
-    gaps = _gaps(lake, as_of, params.lookback_h) if as_of else []
-    lines = rows = 0
-    for gap in gaps:
+    for gap in _gaps(lake, as_of, params.lookback_h) if as_of else []:
         counts = count_lines(lake.read("logs", gap))
-        lines, rows = lines + int(counts["count"].sum()), rows + len(counts)
         lake.write_window("log_counts", counts, gap, producer=io.producer, params=io.params)
-    mined = {
-        "as_of": iso(as_of) if as_of else None,
-        "windows": len(gaps),
-        "lines": lines,
-        "rows": rows,
-        "surprising": _surprises(lake, gaps, params) if gaps else [],
-    }
+    mined = {"as_of": iso(as_of) if as_of else None} | _recent(lake, as_of, params.compared_h, params.max_p_value)
     io.write_json("mined", mined)
     return mined
 
@@ -53,33 +47,38 @@ def _gaps(lake: Lake, as_of: datetime, lookback_h: float) -> list[Window]:
     return [piece for part in open_parts for piece in part.split_by_day()]
 
 
-def _surprises(lake: Lake, gaps: list[Window], params: MineParams) -> list[dict[str, Any]]:
-    """The least likely error templates of what was mined last, given the time before it; see MineParams.compared_h."""
-    end = gaps[-1].end
-    start = max(gaps[0].start, end - timedelta(hours=params.compared_h / 24))
-    after = Window(start, end)
-    before = Window(start - timedelta(hours=params.compared_h), start)
-    past = [part for part in lake.coverage("log_counts") if part.start < start]
-    if not past:
-        return []
-    before = Window(max(before.start, past[0].start), start)
-    frames = [_errors(lake, window) for window in (before, after)]
+def _recent(lake: Lake, as_of: datetime | None, compared_h: float, max_p_value: float) -> dict[str, Any]:
+    """What was counted lately, and the error templates of its newest 24th part that are least likely after the rest."""
+    covered = _until(lake, as_of) if as_of else []
+    if not covered:
+        return {"lines": 0, "templates": 0, "surprising": []}
+    end = covered[-1].end
+    after = Window(end - timedelta(hours=compared_h / 24), end)
+    before = Window(max(after.start - timedelta(hours=compared_h), min(covered[0].start, after.start)), after.start)
+    recent = lake.scan("log_counts", Window(before.start, end)).collect()
+    return {
+        "lines": int(recent["count"].sum()),
+        "templates": recent["template_id"].n_unique(),
+        "surprising": _surprises(recent, before, after, max_p_value) if before.length else [],
+    }
+
+
+def _until(lake: Lake, as_of: datetime) -> list[Window]:
+    """The windows counted before `as_of`."""
+    return [Window(part.start, min(part.end, as_of)) for part in lake.coverage("log_counts") if part.start < as_of]
+
+
+def _surprises(recent: pl.DataFrame, before: Window, after: Window, max_p_value: float) -> list[dict[str, Any]]:
+    severity = pl.col("severity").str.to_uppercase()
+    errors = recent.filter(severity.str.starts_with("ERR") | severity.is_in(_BAD))
+    is_new = pl.col("timestamp") >= after.start
     hours = [window.length.total_seconds() / 3600 for window in (before, after)]
-    changes = compare_windows(frames[0], frames[1], hours[0], hours[1], params.max_p_value)
+    changes = compare_windows(errors.filter(~is_new), errors.filter(is_new), hours[0], hours[1], max_p_value)
     risen = changes.filter(pl.col("change").is_in(["new", "multiplied"])).head(_SURPRISES)
-    examples = (
-        frames[1]
-        .group_by("template_id")
-        .agg(pl.col("service").sort().first(), pl.col("example").sort_by("timestamp", "service").first())
+    first = errors.filter(is_new).sort("timestamp", "service", "severity").group_by("template_id", maintain_order=True)
+    told = risen.join(
+        first.agg(pl.col("service", "example").first()), on="template_id", how="left", maintain_order="left"
     )
-    told = risen.join(examples, on="template_id", how="left", maintain_order="left")
     return told.select(
         "change", "service", "template_id", "template", "before", "after", "p_value", "example"
     ).to_dicts()
-
-
-def _errors(lake: Lake, window: Window) -> pl.DataFrame:
-    severe = pl.col("severity").str.to_uppercase().str.starts_with("ERR") | pl.col("severity").str.to_uppercase().is_in(
-        _BAD
-    )
-    return lake.scan("log_counts", window).filter(severe).collect()

@@ -46,7 +46,7 @@ def test_counts_per_five_minutes(tmp_path: Path) -> None:
     frame = pl.concat([log_rows(range(10)), log_rows(range(3, 4), 30, body="cache down: {n}", severity="ERROR")])
     lake = lake_of(tmp_path / "lake", frame, 0, 10)
     summary = mine(lake, tmp_path, as_of=(T + timedelta(minutes=10)).isoformat())
-    assert (summary["lines"], summary["rows"], summary["windows"]) == (62, 3, 1)
+    assert (summary["lines"], summary["templates"]) == (62, 2)
     counts = lake.read("log_counts")
     assert counts.select("timestamp", "severity", "template", "count", "example", "trace_id").rows() == [
         (T, "ERROR", "cache down: <*>", 2, "cache down: 180", f"{180:032x}"),
@@ -69,12 +69,14 @@ def test_windows_may_be_cut_anyhow(tmp_path: Path) -> None:
 def test_a_rerun_and_a_killed_run_add_nothing(tmp_path: Path) -> None:
     lake = lake_of(tmp_path / "lake", log_rows(range(60)), 0, 60)
     as_of = (T + timedelta(minutes=60)).isoformat()
-    mine(lake, tmp_path, as_of=as_of)
+    summary = mine(lake, tmp_path, as_of=as_of)
+    assert summary["lines"] == 360
     before = lake.read("log_counts")
     partition = lake.partitions("log_counts")[0]
-    assert mine(lake, tmp_path, as_of=as_of)["windows"] == 0
+    assert mine(lake, tmp_path, as_of=as_of) == summary
     Path(partition.uri + ".meta.json").unlink()
-    assert mine(lake, tmp_path, as_of=as_of)["lines"] == 360
+    assert mine(lake, tmp_path, as_of=as_of) == summary
+    assert len(lake.partitions("log_counts")) == 1
     assert lake.read("log_counts").equals(before)
 
 
@@ -86,17 +88,17 @@ def test_the_slot_that_is_not_over_waits(tmp_path: Path) -> None:
 
 def test_a_covered_window_without_lines_is_covered(tmp_path: Path) -> None:
     lake = lake_of(tmp_path / "lake", log_rows(range(1)).clear(), 0, 30)
-    assert mine(lake, tmp_path)["rows"] == 0
+    assert mine(lake, tmp_path)["lines"] == 0
     assert lake.coverage("log_counts") == lake.coverage("logs")
     assert lake.read("log_counts").is_empty()
 
 
 def test_a_lake_without_logs(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path / "lake"))
-    assert mine(lake, tmp_path)["windows"] == 0
+    assert mine(lake, tmp_path)["templates"] == 0
     lake.write_window("metrics", pl.DataFrame(schema={"timestamp": pl.Datetime("us", "UTC"), "service": pl.String,
         "metric": pl.String, "value": pl.Float64}), Window(T, T + timedelta(hours=1)), **MADE)  # fmt: skip
-    assert mine(lake, tmp_path)["windows"] == 0
+    assert mine(lake, tmp_path)["templates"] == 0
     assert lake.read("log_counts").is_empty()
 
 
