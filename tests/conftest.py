@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from components.core.settings import settings
-from tests.world import CHAIN, World, hard_copy
+from tests.world import CHAIN, World
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +56,7 @@ def scaling_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Every link run once; before each, the lake as it stood is kept under `before/<label>`."""
+    """Every link run once; what each found is kept under `before/<label>`."""
     root = tmp_path_factory.mktemp("world")
     previous = {name: os.environ.get(name) for name in ("TRACEO_HOME", "TRACEO_MODEL_SERVER_URL", "TRACEO_MLFLOW_URI")}
     os.environ["TRACEO_HOME"] = str(root)
@@ -65,7 +65,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     settings.cache_clear()
     made = World(root)
     for link in CHAIN:
-        hard_copy(made.lake, root / "before" / link.label)
+        made.keep(link)
         made.run(link)
     yield made
     for name, value in previous.items():

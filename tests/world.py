@@ -1,6 +1,6 @@
 """A small world in which every step of the product runs once, after the steps whose artifacts it needs.
 
-Four days of the synthetic shop, one folder per step, tracking in a database of its own. A step that is
+Nine days of the synthetic shop, one folder per step, tracking in a database of its own. A step that is
 discovered but not listed in CHAIN makes `test_every_step_is_in_the_chain` fail.
 """
 
@@ -18,7 +18,9 @@ from typing import Any
 from components.core import step
 from components.core.spec import Port, Spec, specs
 
-ANCHOR = "2026-03-05T00:00:00Z"
+ANCHOR = "2026-03-10T00:00:00Z"
+#: More than a week, so that weekly seasons can be learnt.
+DAYS = 9
 _SUFFIX = {"table": ".parquet", "json": ".json", "folder": "", "lake": ""}
 #: What differs between two runs by nature: MLflow names each run anew, a report tells when it was built,
 #: and elapsed time is a measurement.
@@ -57,7 +59,9 @@ def _model_links(domain: str, training: Mapping[str, str]) -> list[Link]:
 
 CHAIN = [
     Link(
-        "telemetry.ingest", "telemetry.ingest", {"source": f"shop://?seed=3&anchor={ANCHOR}", "days": 4, "end": ANCHOR}
+        "telemetry.ingest",
+        "telemetry.ingest",
+        {"source": f"shop://?seed=3&anchor={ANCHOR}", "days": DAYS, "end": ANCHOR},
     ),
     Link("quality.validate", "quality.validate"),
     Link("features.build", "features.build"),
@@ -77,7 +81,10 @@ CHAIN = [
 
 @dataclass
 class World:
-    """The folders of one world; `run` runs a link in it."""
+    """The folders of one world; `run` runs a link in it.
+
+    `before/<label>` keeps what a link found: the lake (hard links), the MLflow database, the ledger, Feast's files.
+    """
 
     root: Path
 
@@ -102,6 +109,10 @@ class World:
     def params(self, link: Link) -> dict[str, Any]:
         return {**find(link.spec).example, **link.params}
 
+    def keep(self, link: Link) -> None:
+        """Keep the state of the world as this link finds it."""
+        copy_state(self.root, self.root / "before" / link.label)
+
     def run(self, link: Link, place: Path | None = None, lake: Path | None = None) -> dict[str, Any]:
         place = place or self.root / "runs" / link.label
         return step.run(find(link.spec), self.uris(link, place, lake or self.lake), self.params(link))
@@ -113,6 +124,17 @@ def find(name: str) -> Spec:
 
 def artifact(place: Path, port: Port) -> Path:
     return place / (port.name + _SUFFIX[port.kind])
+
+
+def copy_state(source: Path, target: Path) -> None:
+    """Copy the state of a home; MLflow's artifacts stay where they are, their places stand in its database."""
+    hard_copy(source / "lake", target / "lake")
+    for name in ("ledger", "feast"):
+        if (source / name).exists():
+            shutil.copytree(source / name, target / name)
+    (target / "mlflow").mkdir(parents=True, exist_ok=True)
+    if (source / "mlflow" / "mlflow.db").exists():
+        shutil.copy(source / "mlflow" / "mlflow.db", target / "mlflow" / "mlflow.db")
 
 
 def hard_copy(source: Path, target: Path) -> None:

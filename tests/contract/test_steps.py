@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -13,9 +14,9 @@ import pytest
 from components.core import step, storage
 from components.core.errors import InputError, TraceoError
 from components.core.schema import TABLES
+from components.core.settings import settings
 from components.core.spec import Port, specs
-
-from tests.world import CHAIN, Link, World, artifact, find, fingerprint, hard_copy
+from tests.world import CHAIN, Link, World, artifact, copy_state, find, fingerprint, hard_copy
 
 links = pytest.mark.parametrize("link", CHAIN, ids=[link.label for link in CHAIN])
 inputs = [
@@ -24,6 +25,14 @@ inputs = [
     for port in find(link.spec).inputs
     if port.name in link.uses and not port.optional
 ]
+
+
+@pytest.fixture(autouse=True)
+def _forget_settings() -> Iterator[None]:
+    yield
+    settings.cache_clear()
+
+
 each_input = pytest.mark.parametrize(("link", "port"), inputs)
 #: Reports are pages of other programs, with the time at which they were built in them.
 _REPORTS = {"data_docs", "report"}
@@ -58,18 +67,20 @@ def test_a_crash_and_a_retry_give_the_same_bytes(
     world: World, link: Link, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed half-way through its writes and run again, a step leaves what an undisturbed run left."""
-    lake, place = tmp_path / "lake", tmp_path / "run"
-    hard_copy(world.root / "before" / link.label, lake)
+    home, place = tmp_path / "home", tmp_path / "run"
+    copy_state(world.root / "before" / link.label, home)
+    monkeypatch.setenv("TRACEO_HOME", str(home))
+    settings.cache_clear()
     with monkeypatch.context() as patch:
         _kill_at_write(patch, _writes(world, link) // 2)
         with pytest.raises(Killed):
-            world.run(link, place, lake)
-    for sidecar in [*place.rglob("*.meta.json"), *lake.rglob("*.meta.json")]:
+            world.run(link, place, home / "lake")
+    for sidecar in [*place.rglob("*.meta.json"), *home.joinpath("lake").rglob("*.meta.json")]:
         assert Path(str(sidecar).removesuffix(".meta.json")).exists(), f"{sidecar} stands for nothing"
-    world.run(link, place, lake)
-    after = CHAIN[CHAIN.index(link) + 1].label if link != CHAIN[-1] else None
-    undisturbed = world.root / "before" / after if after else world.lake
-    assert fingerprint(lake) == fingerprint(undisturbed)
+    world.run(link, place, home / "lake")
+    undisturbed = _after(world, link)
+    for folder in ("lake", "ledger"):
+        assert fingerprint(home / folder) == fingerprint(undisturbed / folder)
     expected = _without_reports(fingerprint(world.root / "runs" / link.label))
     assert _without_reports(fingerprint(place)) == expected
 
@@ -116,7 +127,7 @@ def test_a_missing_column_is_named(world: World, link: Link, port: Port, tmp_pat
 def test_a_truncated_partition_is_named(world: World, link: Link, tmp_path: Path) -> None:
     """A step that reads a damaged partition ends with an error that names the file, or never needed it."""
     lake = tmp_path / "lake"
-    hard_copy(world.root / "before" / link.label, lake)
+    hard_copy(world.root / "before" / link.label / "lake", lake)
     damaged = [path for path in lake.rglob("*.parquet") if "_quarantine" not in path.parts]
     if not damaged or "lake" not in {port.name for port in find(link.spec).inputs}:
         pytest.skip("reads no lake")
@@ -137,11 +148,15 @@ def _error(world: World, link: Link, uris: dict[str, str]) -> TraceoError:
     return caught.value
 
 
+def _after(world: World, link: Link) -> Path:
+    """The home as this link left it."""
+    return world.root / "before" / CHAIN[CHAIN.index(link) + 1].label if link != CHAIN[-1] else world.root
+
+
 def _writes(world: World, link: Link) -> int:
     """How many files the undisturbed run wrote, by what the lake and the outputs gained."""
-    after = CHAIN[CHAIN.index(link) + 1].label if link != CHAIN[-1] else None
-    lake_after = fingerprint(world.root / "before" / after if after else world.lake)
-    gained = set(lake_after) - set(fingerprint(world.root / "before" / link.label))
+    gained = set(fingerprint(_after(world, link) / "lake"))
+    gained -= set(fingerprint(world.root / "before" / link.label / "lake"))
     return len(gained) + len(list((world.root / "runs" / link.label).glob("*.json")))
 
 
