@@ -16,7 +16,7 @@ _MIN_WINDOWS = 6
 
 @dataclass(frozen=True)
 class Alarm:
-    """found: the strongest signal of the incident; usual: the strongest of nine in ten normal windows."""
+    """found: the strongest signal of the incident; usual: the strongest of all normal windows but one in twenty."""
 
     found: float
     usual: float
@@ -35,11 +35,9 @@ def alarm(signals: Sequence[Signal], min_deviation: float) -> Alarm:
         item = signal.deviation
         if item is None or not len(item.normal_at):
             continue
-        plain = strength(abs(item.z), item.noise, min_deviation)
-        weight = signal.strength / plain if plain else 0.0
         width = float(np.median(np.diff(item.normal_at))) if len(item.normal_at) > 1 else 1.0
         for at, z in zip(item.normal_at, item.normal_z, strict=True):
             slot = int(at // max(width, 1.0))
-            slots[slot] = max(slots[slot], weight * strength(float(z), item.noise, min_deviation))
-    usual = float(np.quantile(list(slots.values()), 0.9)) if len(slots) >= _MIN_WINDOWS else 0.0
+            slots[slot] = max(slots[slot], signal.weight * strength(float(z), item.noise, min_deviation))
+    usual = float(np.quantile(list(slots.values()), 0.95)) if len(slots) >= _MIN_WINDOWS else 0.0
     return Alarm(found, min(usual, MAX_STRENGTH - 1), len(slots))

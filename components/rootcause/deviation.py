@@ -22,8 +22,8 @@ _TOP_SHARE = 0.2
 _NOISE_QUANTILE = 0.9
 #: A series with no spread of its own is given a twentieth of its excursion, so it deviates by 20 at most.
 _CONSTANT_DEVIATION = 20.0
-#: Changes below two per cent of the usual level are not worth telling.
-_RELATIVE_FLOOR = 0.02
+#: Changes below two per mille of the usual level are not worth telling.
+_RELATIVE_FLOOR = 0.002
 _MAX_WINDOWS = 64
 
 
@@ -39,7 +39,7 @@ class Series:
 
     @property
     def step_s(self) -> float:
-        return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 60.0
+        return float(_at_share(np.sort(np.diff(self.times)), 0.5)) if len(self.times) > 1 else 60.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class Deviation:
     z: signed robust deviations of the incident window (jitter-averaged); noise: the unsigned statistic that
     normal windows stay below nine times in ten; windows: that statistic per normal window, with their starts;
     peak: the value that deviates most; onset_s: when it began, NaN where it did not;
-    rate: the series is a counter and was turned into its increase per second.
+    rate: the series is a counter and was turned into its increase per second;
+    coverage: normal samples relative to the case's other series, at most 1.
     """
 
     series: Series
@@ -62,6 +63,7 @@ class Deviation:
     peak: float
     onset_s: float
     rate: bool = False
+    coverage: float = 1.0
 
 
 def series_of(metrics: pl.DataFrame, source: str = "metrics") -> list[Series]:
@@ -83,10 +85,45 @@ def series_of(metrics: pl.DataFrame, source: str = "metrics") -> list[Series]:
 
 def deviations(found: Iterable[Series], when: Periods) -> list[Deviation]:
     """The deviation of every series that has a normal period and samples in the incident, in their order."""
-    prepared = [_as_rate(series) for series in found]
-    pooled = _pooled_scales(prepared, when)
-    results = (_deviation(series, rate, when, pooled.get(series.metric, 0.0)) for series, rate in prepared)
+    prepared = []
+    for raw in found:
+        series, rate = _as_rate(raw)
+        step = series.step_s
+        normal = series.values[when.normal(series.times, step)]
+        if len(normal) >= MIN_NORMAL:
+            prepared.append((series, rate, step, _usual(normal)))
+    pooled = _pooled_scales([(series.metric, usual) for series, _, _, usual in prepared])
+    typical = float(np.median([usual.samples for *_, usual in prepared])) if prepared else 1.0
+    results = (
+        _deviation(series, rate, step, when, usual, pooled.get(series.metric, 0.0), min(1.0, usual.samples / typical))
+        for series, rate, step, usual in prepared
+    )
     return [result for result in results if result is not None]
+
+
+@dataclass(frozen=True)
+class _Usual:
+    """The normal period of a series in three figures."""
+
+    samples: int
+    median: float
+    spread: float
+
+
+def _usual(normal: Floats) -> _Usual:
+    # One sort serves the median and the quartiles; numpy's own quantiles cost ten times as much on short arrays.
+    ordered = np.sort(normal)
+    low, median, high = (_at_share(ordered, share) for share in (0.25, 0.5, 0.75))
+    spread = (high - low) / 1.349
+    return _Usual(len(ordered), median, spread if spread > 0 else float(np.std(ordered)) * 0.5)
+
+
+def _at_share(ordered: Floats, share: float) -> float:
+    """The linearly interpolated quantile of sorted values."""
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return float(ordered[below] + (place - below) * (ordered[above] - ordered[below]))
 
 
 def _as_rate(series: Series) -> tuple[Series, bool]:
@@ -105,58 +142,49 @@ def _as_rate(series: Series) -> tuple[Series, bool]:
     return replace(series, times=series.times[1:], values=increase), True
 
 
-def _pooled_scales(prepared: list[tuple[Series, bool]], when: Periods) -> dict[str, float]:
+def _pooled_scales(found: list[tuple[str, _Usual]]) -> dict[str, float]:
     """The median spread of each metric over the services that have one: a yardstick for those that have none."""
     spreads: dict[str, list[float]] = {}
-    for series, _ in prepared:
-        normal = series.values[when.normal(series.times, series.step_s)]
-        if len(normal) >= MIN_NORMAL:
-            spread = _spread(normal)
-            if spread > 0:
-                spreads.setdefault(series.metric, []).append(spread)
+    for metric, usual in found:
+        if usual.spread > 0:
+            spreads.setdefault(metric, []).append(usual.spread)
     return {metric: float(np.median(values)) for metric, values in spreads.items()}
 
 
-def _spread(values: Floats) -> float:
-    low, high = np.percentile(values, (25, 75))
-    spread = float(high - low) / 1.349
-    return spread if spread > 0 else float(np.std(values)) * 0.5
-
-
-def _deviation(series: Series, rate: bool, when: Periods, pooled: float) -> Deviation | None:
-    step = series.step_s
-    normal = when.normal(series.times, step)
+def _deviation(
+    series: Series, rate: bool, step: float, when: Periods, usual: _Usual, pooled: float, coverage: float
+) -> Deviation | None:
     windows = [when.window(series.times, step, jitter) for jitter in JITTER]
-    if normal.sum() < MIN_NORMAL or not windows[0].any():
+    if not windows[0].any():
         return None
-    median = float(np.median(series.values[normal]))
-    offset = series.values - median
-    scale = _scale(series.values[normal], median, pooled, float(np.max(np.abs(offset[windows[0]]))))
+    offset = series.values - usual.median
+    scale = _scale(usual, pooled, float(np.max(np.abs(offset[windows[0]]))))
     if scale <= 0:
         return None
     z = offset / scale
+    normal = when.normal(series.times, step)
     scores = [_statistic(z[window]) for window in windows if window.any()]
-    length = min(int(windows[0].sum()), max(1, int(normal.sum()) // 3))
+    length = min(int(windows[0].sum()), max(1, usual.samples // 3))
     normal_at, normal_z = _normal_windows(series.times[normal], z[normal], length)
     peak_at = np.flatnonzero(windows[0])[np.argmax(np.abs(z[windows[0]]))]
     return Deviation(
         series,
-        z=float(np.mean(scores)),
-        noise=float(np.quantile(normal_z, _NOISE_QUANTILE)) if len(normal_z) else 0.0,
+        z=sum(scores) / len(scores),
+        noise=_at_share(np.sort(normal_z), _NOISE_QUANTILE) if len(normal_z) else 0.0,
         normal_z=normal_z,
         normal_at=normal_at,
-        median=median,
+        median=usual.median,
         scale=scale,
         peak=float(series.values[peak_at]),
         onset_s=_onset(series.times, z, when.noticed - 3 * when.lead(step), int(peak_at)),
         rate=rate,
+        coverage=coverage,
     )
 
 
-def _scale(normal: Floats, median: float, pooled: float, excursion: float) -> float:
-    own = _spread(normal)
-    floor = max(own, _RELATIVE_FLOOR * abs(median))
-    if own > 0:
+def _scale(usual: _Usual, pooled: float, excursion: float) -> float:
+    floor = max(usual.spread, _RELATIVE_FLOOR * abs(usual.median))
+    if usual.spread > 0:
         return floor
     return max(floor, 0.5 * pooled, excursion / _CONSTANT_DEVIATION)
 

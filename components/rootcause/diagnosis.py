@@ -16,6 +16,7 @@ from components.rootcause.deviation import Deviation, deviations, series_of
 from components.rootcause.evidence import evidence, kind_of, metric_of
 from components.rootcause.graph import CallGraph, call_graph
 from components.rootcause.logsignals import counted, log_changes
+from components.rootcause.naming import sense
 from components.rootcause.periods import Periods, periods
 from components.rootcause.ranking import Standing, rank
 from components.rootcause.signals import Signal, alert_signals, log_signals, metric_signal
@@ -75,7 +76,8 @@ def _signals(case: Case, spans: pl.DataFrame, when: Periods, params: ScorerParam
     """Every signal, and whether there was no series with a normal period to compare with."""
     series = series_of(case.metrics) + series_of(span_metrics(spans), "spans")
     moved: list[Deviation] = deviations(series, when)
-    signals = [metric_signal(item, params.min_deviation) for item in moved]
+    noticed_kind = sense(case.incident.metric).kind if case.incident.metric else None
+    signals = [metric_signal(item, params.min_deviation, noticed_kind) for item in moved]
     lines = log_changes(counted(case.logs), when, 0.0) + log_changes(case.log_counts, when, _COUNT_SLOT_S)
     signals += log_signals(lines, params.min_deviation)
     signals += alert_signals(case.alerts)

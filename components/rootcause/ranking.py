@@ -24,6 +24,10 @@ _AGREEMENT = 0.5
 #: Each further signal of the same side adds less: the second a tenth of its strength, and so on.
 _BREADTH = 0.1
 _UNREACHED = 0.5
+#: For a service that explains everything else that deviates.
+_EXPLAINS = 1.0
+#: Two callers that deviate agree on their callee; one may have trouble of its own.
+_CORROBORATED = 1.3
 _FIRST = 1.15
 _CHANGED = 1.5
 
@@ -85,6 +89,9 @@ def _standing(
     score = _combined(_external(found, 1 - _EXPLAINED * explained), _internal(found))
     if reached and service not in reached:
         score *= _UNREACHED
+    score *= 1 + _EXPLAINS * _share_explained(service, plain, graph)
+    feeling = [caller for caller in graph.callers_of(service) if plain.get(caller, 0.0) > 0]
+    score *= _CORROBORATED if len(feeling) > 1 else 1.0
     score *= _FIRST if first else 1.0
     score *= _CHANGED if change and found else 1.0
     return Standing(
@@ -107,6 +114,18 @@ def _explanation(service: str, plain: Mapping[str, float], graph: CallGraph) -> 
     if not callees or own <= 0:
         return None, 0.0
     return callees[0], min(1.0, plain.get(callees[0], 0.0) / (_EXPLAINS_FROM * own))
+
+
+def _share_explained(service: str, plain: Mapping[str, float], graph: CallGraph) -> float:
+    """The share of what deviates elsewhere that lies above a service, along callers that deviate without a gap."""
+    above, fringe = {service}, [service]
+    while fringe:
+        callers = graph.callers_of(fringe.pop())
+        new = {caller for caller in callers if plain.get(caller, 0.0) > 0} - above
+        above |= new
+        fringe += sorted(new)
+    elsewhere = sum(value for name, value in sorted(plain.items()) if name != service)
+    return sum(plain[name] for name in sorted(above - {service})) / elsewhere if elsewhere > 0 else 0.0
 
 
 def _external(found: Sequence[Signal], unexplained: float = 1.0) -> float:

@@ -20,10 +20,13 @@ from components.rootcause.naming import sense
 from components.rootcause.tracing import ERROR_ORIGIN, OWN_TIME
 
 #: Past this everything is simply broken, and more would only measure how constant the series was before.
-MAX_STRENGTH = 6.0
+MAX_STRENGTH = 4.0
 #: Signals that move in the harmless direction (load that falls with the traffic) are mostly consequences.
 _HARMLESS = 0.3
 _TRAFFIC, _SHARED, _UNKNOWN = 0.5, 0.6, 0.8
+_FELT = ("latency", "error", "traffic")
+#: Slow services do not explain errors as well as failing ones do, nor the other way round.
+_OTHER_SYMPTOM = 0.5
 _LOG_WEIGHT = (0.35, 0.6, 1.0)
 
 
@@ -41,11 +44,12 @@ class Signal:
     rising: bool
     onset_s: float
     text: str
+    weight: float = 1.0
     deviation: Deviation | None = None
 
 
-def metric_signal(item: Deviation, min_deviation: float) -> Signal:
-    """The signal of a series' deviation."""
+def metric_signal(item: Deviation, min_deviation: float, noticed_kind: str | None) -> Signal:
+    """The signal of a series' deviation; `noticed_kind` is what the metric measures where it was noticed."""
     series, meaning = item.series, sense(item.series.metric)
     spans = series.source == "spans"
     kind = "error" if series.metric == ERROR_ORIGIN else "latency" if spans else meaning.kind
@@ -55,6 +59,10 @@ def metric_signal(item: Deviation, min_deviation: float) -> Signal:
     weight = 1.0 if harmful == "both" or rising == (harmful == "above") else _HARMLESS
     weight *= _TRAFFIC if kind == "traffic" else _UNKNOWN if kind == "unknown" else 1.0
     weight *= _SHARED if meaning.shared else 1.0
+    if noticed_kind in _FELT and kind in _FELT and kind != noticed_kind:
+        weight *= _OTHER_SYMPTOM
+    # A series that was there for a small part of the normal period has shown little of its range.
+    weight *= math.sqrt(item.coverage)
     return Signal(
         series.service,
         series.metric,
@@ -66,6 +74,7 @@ def metric_signal(item: Deviation, min_deviation: float) -> Signal:
         rising=rising,
         onset_s=item.onset_s,
         text=_moved(item),
+        weight=weight,
         deviation=item,
     )
 
