@@ -46,9 +46,9 @@ MINE = Spec(
     name="logs.mine",
     title="count log lines per five minutes, service, severity and template",
     params=MineParams,
-    inputs=(Port("lake", "lake", "the lake; `logs` is read, `log_counts` extended"),),
+    inputs=(Port("lake", "lake", "the lake; `logs` is read, `log_counts` and `log_changes` extended"),),
     outputs=(
-        Port("lake", "lake", "the lake; `logs` is read, `log_counts` extended"),
+        Port("lake", "lake", "the lake; `logs` is read, `log_counts` and `log_changes` extended"),
         Port("mined", "json", "what was counted, and the most surprising error templates"),
     ),
     resources=Resources(cpu=1.0, memory_mb=2048),

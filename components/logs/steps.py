@@ -13,6 +13,7 @@ from components.core.times import Window, floor, iso, merge, parse_instant, subt
 from components.logs.change import compare_windows
 from components.logs.counting import SLOT, count_lines
 from components.logs.specs import MineParams
+from components.logs.surges import find_surges
 
 _SURPRISES = 5
 _BAD = ("ERROR", "FATAL", "CRITICAL", "SEVERE", "ALERT", "EMERG", "PANIC")
@@ -28,9 +29,20 @@ def mine(io: StepIO, params: MineParams) -> dict[str, Any]:
     for gap in _gaps(lake, as_of, params.lookback_h) if as_of else []:
         counts = count_lines(lake.read("logs", gap))
         lake.write_window("log_counts", counts, gap, producer=io.producer, params=io.params)
+    _write_changes(io, lake, params)
     mined = {"as_of": iso(as_of) if as_of else None} | _recent(lake, as_of, params.compared_h, params.max_p_value)
     io.write_json("mined", mined)
     return mined
+
+
+def _write_changes(io: StepIO, lake: Lake, params: MineParams) -> None:
+    """Compare every counted slot that was not compared yet with the hours before it."""
+    covered, compared = lake.coverage("log_counts"), timedelta(hours=params.compared_h)
+    for part in covered:
+        for gap in lake.gaps("log_changes", part):
+            counts = lake.scan("log_counts", Window(gap.start - compared, gap.end)).collect()
+            found = find_surges(counts, gap, covered, compared, params.max_p_value)
+            lake.write_window("log_changes", found, gap, producer=io.producer, params=io.params)
 
 
 def _gaps(lake: Lake, as_of: datetime, lookback_h: float) -> list[Window]:
