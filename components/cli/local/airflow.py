@@ -42,6 +42,9 @@ class AirflowApi:
     def unpause(self, dag: str) -> None:
         self._call("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": False})
 
+    def pause(self, dag: str) -> None:
+        self._call("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": True})
+
     def trigger(self, dag: str) -> str:
         """Start a run now; returns its id."""
         run_id: str = self._call("POST", f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None})["dag_run_id"]

@@ -19,6 +19,9 @@ from components.core.errors import ServiceError
 _POLL_S = 1.0
 _START_TIMEOUT_S = 240
 _FINAL = ("success", "failed")
+# An unpaused DAG with a cron schedule gets a run for its latest tick, unless that one was done already.
+_TIMED = ("traceo_ingest", "traceo_retrain", "traceo_drift")
+_SCHEDULE_S = 10
 
 
 class Display:
@@ -69,7 +72,8 @@ def wait_for_services(stack: Stack, display: Display) -> None:
             name = next(iter(waiting))
             log = "airflow-api-server" if name == "airflow" else name
             raise ServiceError(f"{name} did not come up within {_START_TIMEOUT_S} s:\n{processes.log_tail(stack, log)}")
-        display.say(f"waiting for {', '.join(waiting)}")
+        if waiting:
+            display.say(f"waiting for {', '.join(waiting)}")
         time.sleep(_POLL_S / 2)
 
 
@@ -101,6 +105,8 @@ def run_all(api: AirflowApi, display: Display) -> list[Run]:
     trained = trained and len(tracking.registered_models()) >= 2
     runs = [_run(api, "traceo_ingest", display)]
     if not trained:
+        # Until everything has run once the machine is better used than by the next five minutes.
+        api.pause("traceo_ingest")
         before = api.last_run("traceo_rollout")
         api.unpause("traceo_rollout")
         runs.append(_run(api, "traceo_retrain", display))
@@ -114,9 +120,15 @@ def run_all(api: AirflowApi, display: Display) -> list[Run]:
 
 
 def _run(api: AirflowApi, dag: str, display: Display) -> Run:
+    """Run a DAG: the run that its schedule starts when it is unpaused, or else one of our own."""
+    before = api.last_run(dag)
     api.unpause(dag)
-    run_id = api.trigger(dag)
-    return _follow(api, dag, lambda: run_id, display)
+    display.say(f"{dag}: starting")
+    deadline = time.monotonic() + (_SCHEDULE_S if dag in _TIMED else 0)
+    while not (run_id := _next_run(api, dag, before)) and time.monotonic() < deadline:
+        time.sleep(_POLL_S / 2)
+    chosen = run_id or api.trigger(dag)
+    return _follow(api, dag, lambda: chosen, display)
 
 
 def _next_run(api: AirflowApi, dag: str, before: str | None) -> str | None:
