@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Ports and places are settings: make run TRACEO_AIRFLOW_PORT=8180
 export TRACEO_HOME TRACEO_AIRFLOW_PORT TRACEO_MLFLOW_PORT TRACEO_MODEL_SERVER_PORT TRACEO_CONSOLE_PORT
 
-.PHONY: help install run test test-slow lint format bench bench-shop lock clean
+.PHONY: help install run test test-slow lint format docs bench bench-shop lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -24,20 +24,24 @@ run: install ## bring the whole product up; SOURCE=directory|http://host:9090, C
 	@$(BIN)/traceo up --source '$(SOURCE)'
 
 test: install ## the tests that need nothing but this checkout
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2
 
 test-slow: install ## slow tests, and those with real servers and real data where they are
-	$(BIN)/python -m pytest -m 'slow or server' -rs
+	$(BIN)/python -m pytest -m 'slow or server' -rs --timeout 1800
 
 lint: install ## ruff, mypy, import-linter, generated files in sync
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/cog --check README.md
 
 format: install ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: install ## generate the tables of the docs anew
+	$(BIN)/cog -r README.md
 
 bench: bench-shop ## every benchmark; writes RESULTS.md
 

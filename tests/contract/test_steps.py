@@ -18,6 +18,9 @@ from components.core.settings import settings
 from components.core.spec import Port, specs
 from tests.world import CHAIN, Link, World, artifact, copy_state, find, fingerprint, hard_copy
 
+# The world is made once, by the one worker that runs all tests of this group.
+pytestmark = pytest.mark.xdist_group("world")
+
 links = pytest.mark.parametrize("link", CHAIN, ids=[link.label for link in CHAIN])
 inputs = [
     pytest.param(link, port, id=f"{link.label}-{port.name}")

@@ -19,6 +19,8 @@ from components.core.launch.airflow import CHALLENGER, CHAMPION, DRIFT, LAKE, St
 from components.core.settings import REPOSITORY
 from components.core.spec import specs
 
+pytestmark = pytest.mark.xdist_group("airflow")
+
 FOLDER = REPOSITORY / "dags"
 IDS = ("traceo_drift", "traceo_ingest", "traceo_retrain", "traceo_rollout", "traceo_score")
 
