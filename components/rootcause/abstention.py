@@ -12,6 +12,8 @@ from components.rootcause.signals import MAX_STRENGTH, Signal, strength
 
 #: Below so many normal windows their largest finding says nothing; then only the bar of each series counts.
 _MIN_WINDOWS = 6
+#: Doublings by which the incident must stand out: a dozen windows do not show how large the usual can get.
+_MARGIN = 0.7
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Alarm:
 
     @property
     def abnormal(self) -> bool:
-        return self.found > self.usual
+        return self.found > self.usual + _MARGIN
 
 
 def alarm(signals: Sequence[Signal], min_deviation: float) -> Alarm:

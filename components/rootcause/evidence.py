@@ -15,28 +15,34 @@ from components.rootcause.signals import Signal, clock
 
 _LISTED = 4
 _HYPOTHESES = 3
-#: A signal this share as strong as the strongest still says what kind of cause it is.
-_NEAR = 0.5
+#: What a signal's kind is called in a cause.
+_NAMES = {kind: kind for kind in KINDS} | {"queue": "latency"}
+#: Weight of a service's own resources when the kind of cause is told.
+_OWN_RESOURCE = 1.5
 
 
 def kind_of(standing: Standing) -> str:
-    """What kind of cause a service's signals speak for; a resource of its own goes before what its callers feel."""
+    """What kind of cause a service's signals speak for; its own resources go before what its callers feel.
+
+    Log lines tell that something failed rather than what, so they decide only where nothing else moved.
+    """
     if standing.change and standing.signals:
         return standing.change.kind
+    telling = [s for s in standing.signals if s.kind in _NAMES and s.source != "logs"] or list(standing.signals)
     weights: dict[str, float] = {}
-    top = max((s.strength for s in standing.signals), default=0.0)
-    for signal in standing.signals:
-        kind = {"queue": "latency"}.get(signal.kind, signal.kind)
-        if kind in KINDS and signal.strength >= _NEAR * top:
-            weights[kind] = max(weights.get(kind, 0.0), signal.strength * (1.5 if signal.internal else 1.0))
+    for signal in telling:
+        kind = _NAMES.get(signal.kind, "unknown")
+        own = signal.internal or signal.kind == "queue"
+        weights[kind] = max(weights.get(kind, 0.0), signal.excess * (_OWN_RESOURCE if own else 1.0))
     return max(sorted(weights), key=lambda kind: weights[kind], default="unknown")
 
 
 def metric_of(standing: Standing, kind: str) -> str | None:
     """The metric that shows the cause best: the strongest signal of its kind, else the strongest at all."""
-    same = [s for s in standing.signals if s.kind == kind and s.source != "logs"]
-    chosen = same or [s for s in standing.signals if s.source != "logs"] or list(standing.signals)
-    return chosen[0].metric if chosen else None
+    measured = [s for s in standing.signals if s.source != "logs"]
+    same = [s for s in measured if _NAMES.get(s.kind) == kind]
+    chosen = same or measured or standing.signals
+    return max(chosen, key=lambda s: s.excess).metric if chosen else None
 
 
 def evidence(

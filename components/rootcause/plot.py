@@ -37,7 +37,9 @@ def draw(diagnosis: Diagnosis, title: str) -> bytes:
         _series(axis, signal, diagnosis)
         axis.tick_params(labelbottom=row == len(signals) - 1)
     if axis:
-        axis.set_xlabel("minutes from the time it was noticed")
+        axis.set_xlabel(
+            "minutes from the time it was noticed (red); dashed: onset; band: median ± 3 spreads", fontsize=8
+        )
     buffer = io.BytesIO()
     # No creation date in the file: the same diagnosis gives the same bytes.
     figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
@@ -55,7 +57,9 @@ def _signals(diagnosis: Diagnosis) -> list[Signal]:
 
 
 def _graph(axis: Axes, diagnosis: Diagnosis) -> None:
-    shown = diagnosis.standings[:_SERVICES]
+    # What did not move is drawn only while there is room.
+    moved = [standing for standing in diagnosis.standings if standing.score > 0]
+    shown = moved[:_SERVICES] if len(moved) > _SERVICES // 2 else diagnosis.standings[: _SERVICES // 2]
     names = [standing.service for standing in shown]
     graph: Any = nx.DiGraph()
     graph.add_nodes_from(names)
@@ -63,23 +67,23 @@ def _graph(axis: Axes, diagnosis: Diagnosis) -> None:
     places = _layout(graph)
     scores = [standing.score for standing in shown]
     top = max([*scores, 1e-9])
-    nx.draw_networkx_edges(graph, places, ax=axis, edge_color="0.65", arrowsize=10, node_size=700)
+    nx.draw_networkx_edges(graph, places, ax=axis, edge_color="0.65", arrowsize=10, node_size=450)
     nodes = nx.draw_networkx_nodes(
-        graph, places, ax=axis, node_color=scores, cmap=_COLOURS, vmin=0, vmax=top, edgecolors="0.3", node_size=500
+        graph, places, ax=axis, node_color=scores, cmap=_COLOURS, vmin=0, vmax=top, edgecolors="0.3", node_size=350
     )
     labels = {name: name if len(name) <= 22 else name[:21] + "…" for name in names}
-    below = {name: (x, y - 0.055) for name, (x, y) in places.items()}
-    nx.draw_networkx_labels(graph, below, labels, ax=axis, font_size=8, verticalalignment="top")
-    axis.figure.colorbar(nodes, ax=axis, shrink=0.5, label="score before scaling")
+    above = {name: (x, y + 0.35) for name, (x, y) in places.items()}
+    nx.draw_networkx_labels(graph, above, labels, ax=axis, font_size=8, verticalalignment="bottom", clip_on=False)
+    axis.figure.colorbar(nodes, ax=axis, shrink=0.6, location="bottom", label="score before scaling")
     axis.set_title("who calls whom, coloured by score", fontsize=10)
-    axis.margins(0.15)
+    axis.margins(0.2, 0.08)
     axis.set_axis_off()
 
 
 def _layout(graph: Any) -> dict[str, tuple[float, float]]:
-    """Callers above callees, one row per level of the graph without its cycles; a circle where nobody calls anybody."""
+    """Callers left of callees, one column per level of the graph without its cycles; a circle where nobody calls anybody."""
     if not graph.edges:
-        circle: dict[str, tuple[float, float]] = nx.circular_layout(graph)
+        circle: dict[str, tuple[float, float]] = nx.circular_layout(graph, scale=float(len(graph)))
         return circle
     condensed = nx.condensation(graph)
     levels: dict[str, int] = {}
@@ -89,9 +93,9 @@ def _layout(graph: Any) -> dict[str, tuple[float, float]]:
     rows: dict[int, list[str]] = {}
     for name in sorted(levels):
         rows.setdefault(levels[name], []).append(name)
-    deepest = max(1, max(rows))
+    tallest = max(len(row) for row in rows.values())
     return {
-        name: ((place + 0.5) / len(row), 1 - level / deepest - 0.08 * (place % 2) / deepest)
+        name: (float(level), -(place + 0.5) * tallest / len(row))
         for level, row in rows.items()
         for place, name in enumerate(row)
     }

@@ -32,7 +32,10 @@ _LOG_WEIGHT = (0.35, 0.6, 1.0)
 
 @dataclass(frozen=True)
 class Signal:
-    """One thing that moved; `own` means that no callee can be behind it."""
+    """One thing that moved; `own` means that no callee can be behind it.
+
+    strength: weighted and capped, for ranking; excess: doublings of the bar without cap, for telling kinds apart.
+    """
 
     service: str
     metric: str
@@ -45,6 +48,7 @@ class Signal:
     onset_s: float
     text: str
     weight: float = 1.0
+    excess: float = 0.0
     deviation: Deviation | None = None
 
 
@@ -75,14 +79,20 @@ def metric_signal(item: Deviation, min_deviation: float, noticed_kind: str | Non
         onset_s=item.onset_s,
         text=_moved(item),
         weight=weight,
+        excess=weight * doublings(abs(item.z), item.noise, min_deviation),
         deviation=item,
     )
 
 
 def strength(z: float, noise: float, min_deviation: float) -> float:
     """log2 of the excess over the bar, between 0 and MAX_STRENGTH."""
+    return min(MAX_STRENGTH, doublings(z, noise, min_deviation))
+
+
+def doublings(z: float, noise: float, min_deviation: float) -> float:
+    """log2 of the excess over the bar, at least 0."""
     bar = max(min_deviation, noise)
-    return min(MAX_STRENGTH, math.log2(z / bar)) if z > bar else 0.0
+    return math.log2(z / bar) if z > bar else 0.0
 
 
 def log_signals(changes: Sequence[LogChange], min_deviation: float) -> list[Signal]:
@@ -105,6 +115,7 @@ def log_signals(changes: Sequence[LogChange], min_deviation: float) -> list[Sign
                 rising=True,
                 onset_s=change.first_s,
                 text=text,
+                excess=value,
             )
         )
     return [signal for signal in found if signal.strength > 0]
@@ -150,6 +161,7 @@ def _alert(row: dict[str, object], raised_by: int, services: int) -> Signal:
         rising=row["direction"] != "down",
         onset_s=at.timestamp() if isinstance(at, datetime) else float("nan"),
         text=f"{row['signal'] or 'an'} alert {name} {row['direction']}".rstrip() + about + others,
+        excess=min(MAX_STRENGTH, rarity),
     )
 
 
