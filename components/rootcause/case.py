@@ -76,6 +76,12 @@ class Case:
     changes: pl.DataFrame = field(default_factory=lambda: _empty("changes"))
     notes: tuple[str, ...] = ()
 
+    def first(self) -> datetime | None:
+        """The first instant of metrics, spans or logs; None where there is none of them."""
+        columns = (self.metrics["timestamp"], self.spans["start_time"], self.logs["timestamp"])
+        starts = [start for column in columns if isinstance(start := column.min(), datetime)]
+        return min(starts, default=None)
+
     def services(self) -> list[str]:
         """Every service that a table names, sorted."""
         columns = [self.metrics["service"], self.spans["service"], self.logs["service"], self.log_counts["service"]]

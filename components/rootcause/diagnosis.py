@@ -51,7 +51,7 @@ class Diagnosis:
 def diagnose(case: Case, params: ScorerParams) -> Diagnosis:
     """Rank every service of a case by how likely it caused the incident; abstain where nothing is abnormal."""
     begun = time.perf_counter()
-    when = periods(case.incident, params)
+    when = periods(case.incident, params, case.first())
     spans = enriched(case.spans)
     graph = call_graph(_edges(case, spans))
     signals, silent = _signals(case, spans, when, params)
@@ -106,14 +106,15 @@ def _causes(
     for standing in standings:
         effect = _effect(standing, when, params)
         kind = kind_of(standing)
+        metric = metric_of(standing, kind)
         causes.append(
             {
                 "service": standing.service,
-                "metric": metric_of(standing, kind),
+                "metric": metric,
                 "kind": kind,
                 "score": round(1 - math.exp(-standing.score / 3), 6),
                 "level": "intervention" if effect and effect.clear else "association",
-                "evidence": evidence(standing, effect, standings, graph, noticed),
+                "evidence": evidence(standing, metric, effect, standings, graph, noticed),
             }
         )
     return causes

@@ -46,10 +46,16 @@ def metric_of(standing: Standing, kind: str) -> str | None:
 
 
 def evidence(
-    standing: Standing, effect: Effect | None, standings: Sequence[Standing], graph: CallGraph, noticed: str | None
+    standing: Standing,
+    metric: str | None,
+    effect: Effect | None,
+    standings: Sequence[Standing],
+    graph: CallGraph,
+    noticed: str | None,
 ) -> list[dict[str, Any]]:
-    """What speaks for a cause, strongest first, then its place, the change before it and the hypotheses refuted."""
-    items = [_moved(signal) for signal in standing.signals[:_LISTED]]
+    """What speaks for a cause: the change before it, its metric, other signals, its place, and hypotheses refuted."""
+    ordered = sorted(standing.signals, key=lambda signal: signal.metric != metric)
+    items = [_moved(signal) for signal in ordered[:_LISTED]]
     if standing.change and standing.signals:
         items.insert(0, _changed(standing, effect))
     items += _place(standing, graph, noticed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,8 @@ Floats = npt.NDArray[np.float64]
 
 #: Fewest samples after the noticed time that are looked at, whatever their spacing.
 _MIN_SAMPLES = 4
+#: The lead is cut off the normal period twice; this keeps two thirds of it.
+_LEAD_SHARE = 1 / 6
 #: Starts of the window, as shares of the lead; scores are averaged over them so that a noticed time that is
 #: a minute off changes little.
 JITTER = (1.0, 0.5, 0.0)
@@ -44,13 +46,19 @@ class Periods:
         return (times >= start) & (times <= min(self.end, self.noticed + length))
 
 
-def periods(incident: Incident, params: ScorerParams) -> Periods:
-    """The periods of an incident; open where it says nothing about them."""
+def periods(incident: Incident, params: ScorerParams, first: datetime | None = None) -> Periods:
+    """The periods of an incident; open where it says nothing about them.
+
+    `first` is the first instant with data: where little precedes the incident, the lead shrinks to leave most of it
+    to the normal period.
+    """
+    known = [instant for instant in (incident.normal_start, first) if instant]
+    before_s = (incident.time - max(known)).total_seconds() if known else np.inf
     horizon = timedelta(minutes=params.horizon_min)
     return Periods(
         noticed=incident.time.timestamp(),
         normal_start=incident.normal_start.timestamp() if incident.normal_start else -np.inf,
         end=incident.end.timestamp() if incident.end else np.inf,
-        lead_s=params.lead_s,
+        lead_s=max(0.0, min(params.lead_s, _LEAD_SHARE * before_s)),
         horizon_s=horizon.total_seconds(),
     )

@@ -72,16 +72,17 @@ def _graph(axis: Axes, diagnosis: Diagnosis) -> None:
         graph, places, ax=axis, node_color=scores, cmap=_COLOURS, vmin=0, vmax=top, edgecolors="0.3", node_size=350
     )
     labels = {name: name if len(name) <= 22 else name[:21] + "…" for name in names}
-    above = {name: (x, y + 0.35) for name, (x, y) in places.items()}
-    nx.draw_networkx_labels(graph, above, labels, ax=axis, font_size=8, verticalalignment="bottom", clip_on=False)
+    for name, place in places.items():
+        # Offsets in points: labels sit above their node whatever the spread of the graph.
+        axis.annotate(labels[name], place, (0, 12), textcoords="offset points", ha="center", fontsize=8)
     axis.figure.colorbar(nodes, ax=axis, shrink=0.6, location="bottom", label="score before scaling")
     axis.set_title("who calls whom, coloured by score", fontsize=10)
-    axis.margins(0.2, 0.08)
+    axis.margins(0.2, 0.1)
     axis.set_axis_off()
 
 
 def _layout(graph: Any) -> dict[str, tuple[float, float]]:
-    """Callers left of callees, one column per level of the graph without its cycles; a circle where nobody calls anybody."""
+    """Callers left of callees, one column per level of the acyclic graph; a circle where nobody calls anybody."""
     if not graph.edges:
         circle: dict[str, tuple[float, float]] = nx.circular_layout(graph, scale=float(len(graph)))
         return circle
