@@ -12,7 +12,10 @@ ROW = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Event:
-    """One series out of its band from `start` to `end` (both row boundaries); `rows` are the anomalous row starts."""
+    """One series out of its band from `start` to `end` (both row boundaries); `rows` are the anomalous row starts.
+
+    `rose` says whether it was above what was expected when it was worst.
+    """
 
     service: str
     metric: str
@@ -21,6 +24,7 @@ class Event:
     score: float
     reason: str
     rows: tuple[datetime, ...]
+    rose: bool
 
     @property
     def series(self) -> tuple[str, str]:
@@ -44,4 +48,13 @@ def find_events(anomalies: pl.DataFrame, gap: timedelta) -> list[Event]:
 def _event(service: str, metric: str, run: pl.DataFrame) -> Event:
     times: list[datetime] = run["timestamp"].to_list()
     worst = run.row(int(run["score"].arg_max() or 0), named=True)
-    return Event(service, metric, times[0], times[-1] + ROW, worst["score"], worst["reason"] or "", tuple(times))
+    return Event(
+        service=service,
+        metric=metric,
+        start=times[0],
+        end=times[-1] + ROW,
+        score=worst["score"],
+        reason=worst["reason"] or "",
+        rows=tuple(times),
+        rose=worst["value"] is not None and worst["expected"] is not None and worst["value"] > worst["expected"],
+    )

@@ -37,7 +37,7 @@ def from_group(
 ) -> dict[str, Any] | None:
     """The incident of a group of events, or None where it is not enough to be one."""
     detected = detected_at(group, params.min_series, params.lone_rows, params.lone_score)
-    if detected is None or detected > as_of:
+    if detected is None or detected > as_of or explained_by_load(group.events, catalog):
         return None
     quiet = group.end + timedelta(minutes=params.quiet_min)
     resolved = quiet if quiet <= as_of else None
@@ -83,6 +83,14 @@ def from_risks(
             continue
         found.append(_forecast_incident(risk, probability, known, as_of, params, catalog))
     return found
+
+
+def explained_by_load(events: Sequence[Event], catalog: dict[str, WatchedMetric]) -> bool:
+    """Whether more requests alone explain the events: traffic rose most, and no caller felt errors or slowness."""
+    kinds = {event: catalog[event.metric].kind if event.metric in catalog else "" for event in events}
+    surge = max((event.score for event in events if kinds[event] == "traffic" and event.rose), default=0.0)
+    rest = [event for event in events if kinds[event] != "traffic"]
+    return surge > 0 and all(kinds[event] not in ("error", "latency") and event.score < surge for event in rest)
 
 
 def carried_over(

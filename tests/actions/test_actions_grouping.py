@@ -9,6 +9,8 @@ import pytest
 
 from components.actions.events import find_events
 from components.actions.grouping import detected_at, group_events, neighbourhood
+from components.actions.incidents import explained_by_load
+from components.core.catalog import load_catalog
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 GAP = timedelta(minutes=15)
@@ -21,7 +23,12 @@ def anomalies(*runs: tuple[str, str, int, int]) -> pl.DataFrame:
         for service, metric, first, count in runs
         for i in range(count)
     ]
-    return pl.DataFrame(rows).with_columns(pl.lit(True).alias("is_anomaly"), pl.lit("why").alias("reason"))
+    return pl.DataFrame(rows).with_columns(
+        pl.lit(True).alias("is_anomaly"),
+        pl.lit("why").alias("reason"),
+        pl.lit(9.0).alias("value"),
+        pl.lit(1.0).alias("expected"),
+    )
 
 
 def test_rows_close_in_time_are_one_event_and_distant_ones_two() -> None:
@@ -81,3 +88,21 @@ def test_what_is_enough_to_be_an_incident(runs: list[tuple[str, str, int, int]],
     group = group_events(find_events(anomalies(*runs), GAP), {}, GAP)[0]
     expected = None if minutes is None else T0 + timedelta(minutes=minutes)
     assert detected_at(group, min_series=2, lone_rows=4, lone_score=2.0) == expected
+
+
+@pytest.mark.parametrize(
+    ("runs", "explained"),
+    [
+        ([("a", "request_rate", 0, 5), ("a", "cpu_utilization", 0, 2)], True),  # a flash sale
+        ([("a", "request_rate", 0, 5), ("a", "error_rate_trend", 0, 2)], False),  # … that does harm
+        ([("a", "request_rate", 0, 2), ("a", "cpu_utilization", 0, 5)], False),  # the load rose more than the traffic
+        ([("a", "cpu_utilization", 0, 5), ("b", "cpu_utilization", 0, 5)], False),
+    ],
+)
+def test_more_requests_alone_are_no_incident(runs: list[tuple[str, str, int, int]], explained: bool) -> None:
+    assert explained_by_load(find_events(anomalies(*runs), GAP), load_catalog()) is explained
+
+
+def test_fewer_requests_are_never_explained_by_load() -> None:
+    fell = anomalies(("a", "request_rate", 0, 5)).with_columns(pl.lit(99.0).alias("expected"))
+    assert not explained_by_load(find_events(fell, GAP), load_catalog())

@@ -80,6 +80,7 @@ def _figure(service: str, metric: str) -> tuple[Figure, Any]:
 
 def _render(figure: Figure, axes: Any) -> bytes:
     axes.tick_params(labelsize=7)
+    axes.xaxis.get_offset_text().set_size(7)
     axes.spines[["top", "right"]].set_visible(False)
     axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(axes.xaxis.get_major_locator()))
     axes.legend(fontsize=7, frameon=False, loc="upper left", ncols=3)
