@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from components.forecasting import backtest, intervals, models
+from components.forecasting import backtest, growth, intervals, models
 from components.forecasting.model import Candidate, Unfit, describe_weights
 from components.forecasting.series import FloatArray, History
 
@@ -21,7 +21,8 @@ class Fitted:
     """What the backtests decided for one series, as plain data.
 
     weights: per candidate, summing to 1. offsets: quantile minus point forecast, (7, horizon). ratio: backtest error
-    relative to seasonal-naive, None without a backtest. scores: the same for each candidate.
+    relative to seasonal-naive, None without a backtest. scores: the same for each candidate. adapts: whether a growth
+    that the newest days alone show takes the candidates' place; not where the user named one model.
     """
 
     weights: Mapping[str, float]
@@ -29,6 +30,7 @@ class Fitted:
     ratio: float | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
     reason: str = ""
+    adapts: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,9 @@ def fit(
     """Backtest and weigh; what follows needs the history's newest values only."""
     chosen = models.get(model)
     if float(np.ptp(history.values)) == 0 and len(history) > 1:
-        return Fitted({BASELINE: 1.0}, np.zeros((len(intervals.LEVELS), horizon)), reason="constant history")
+        offsets = np.zeros((len(intervals.LEVELS), horizon))
+        adapts = not isinstance(chosen, Candidate)
+        return Fitted({BASELINE: 1.0}, offsets, reason="constant history", adapts=adapts)
     members = [chosen] if isinstance(chosen, Candidate) else [models.candidate(name) for name in candidates]
     tested = backtest.run(history, _with_baseline(members), horizon, origins)
     return weigh(history, tested, model, horizon)
@@ -78,7 +82,8 @@ def weigh(history: History, tested: backtest.Backtest, model: str, horizon: int)
     weights = weigh_only(tested, model)
     offsets = intervals.offsets_from_residuals(tested.residuals(weights), history.day)
     ratio = backtest.Scorer(tested)(weights)
-    return Fitted(weights, offsets, ratio, tested.scores(), tested.reasons.get(model, ""))
+    adapts = not isinstance(models.get(model), Candidate)
+    return Fitted(weights, offsets, ratio, tested.scores(), tested.reasons.get(model, ""), adapts)
 
 
 def weigh_only(tested: backtest.Backtest, model: str) -> dict[str, float]:
@@ -92,6 +97,10 @@ def weigh_only(tested: backtest.Backtest, model: str) -> dict[str, float]:
 
 def apply(history: History, fitted: Fitted, horizon: int) -> Forecast:
     """The forecast of a fitted series; a candidate that fails now gives way to seasonal-naive with its reason."""
+    growing = growth.detect(history) if fitted.adapts else None
+    if growing is not None:
+        fan = growth.fan(history, growing, horizon)
+        return Forecast(fan[3], fan, growth.NAME, fitted.reason, fitted.ratio)
     reason = fitted.reason
     points = np.zeros(horizon)
     used: dict[str, float] = {}

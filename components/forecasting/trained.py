@@ -62,7 +62,7 @@ def load(folder: Path) -> TrainedModel:
         with np.load(folder / "offsets.npz", allow_pickle=False) as arrays:
             offsets = arrays["offsets"].astype(float)
         fitted = {
-            name: Fitted(item["weights"], offsets[i], item["ratio"], item["scores"], item["reason"])
+            name: Fitted(item["weights"], offsets[i], item["ratio"], item["scores"], item["reason"], item["adapts"])
             for i, (name, item) in enumerate(sorted(content["series"].items()))
         }
         return TrainedModel(content["name"], content["horizon_h"], fitted, content["capacities"])
@@ -73,4 +73,10 @@ def load(folder: Path) -> TrainedModel:
 def _as_json(fitted: Fitted) -> dict[str, object]:
     scores = {name: score for name, score in sorted(fitted.scores.items()) if np.isfinite(score)}
     ratio = fitted.ratio if fitted.ratio is not None and np.isfinite(fitted.ratio) else None
-    return {"weights": dict(sorted(fitted.weights.items())), "ratio": ratio, "scores": scores, "reason": fitted.reason}
+    return {
+        "weights": dict(sorted(fitted.weights.items())),
+        "ratio": ratio,
+        "scores": scores,
+        "reason": fitted.reason,
+        "adapts": fitted.adapts,
+    }

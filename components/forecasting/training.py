@@ -10,7 +10,7 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from components.forecasting import backtest, evaluation, forecast, models
+from components.forecasting import backtest, evaluation, forecast, growth, models
 from components.forecasting.backtest import Backtest
 from components.forecasting.forecast import BASELINE, Fitted
 from components.forecasting.intervals import LEVELS
@@ -85,6 +85,10 @@ def _cross_validated(history: History, tested: Backtest, model: str, horizon: in
         rest = replace(tested, actual=tested.actual[others], points={name: rows[others] for name, rows in ran.items()})
         weights = forecast.weigh_only(rest, model)
         points[fold] = sum(weight * ran[name][fold] for name, weight in weights.items())
+        past = history.until(tested.origins[fold])
+        growing = growth.detect(past)
+        if growing is not None:
+            points[fold] = growth.fan(past, growing, horizon)[3]
     return points
 
 

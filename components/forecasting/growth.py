@@ -1,0 +1,172 @@
+"""Sustained growth that began some days ago (a filling disk, a leak): is it real, and how long will it go on?
+
+Backtests speak for the whole past, most of which lies before such a growth; this speaks for the newest days.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+
+import numpy as np
+
+from components.forecasting import sawtooth
+from components.forecasting.intervals import LEVELS
+from components.forecasting.seasonality import Profile, fit_profile
+from components.forecasting.series import FloatArray, History
+
+#: What a forecast that continues a growth calls its model.
+NAME = "sustained_growth"
+#: Blocks per day; their medians ignore an incident of up to three hours.
+BLOCKS = 4
+#: Growth younger than this, in days, cannot be told from a wave.
+MIN_AGE_DAYS = 2.0
+#: A day's change counts as growth from this share of the usual one on.
+SAME_PACE = 0.3
+#: Share of all days that has to grow.
+MOST = 0.9
+#: The net growth in units of what a random walk with the series' daily changes would do in the same time,
+STRENGTH = 4.0
+#: and the share of the growing stretch's variance that its line explains.
+EXPLAINED = 0.85
+#: How far the growth has left all that was seen before, as a share of the growth itself.
+UNSEEN = 0.3
+#: The pace of the newest days holds, not that of weeks ago.
+PACE_DAYS = 7
+#: How growth ends: what has lasted a days lasts another h with the probability (a / (a + h)) ** STOPPING. 1 is Lindy's
+#: law, for what may stop by itself at any time; leaks and filling disks stop when somebody acts, which is rarer.
+STOPPING = 0.5
+#: Points per uncertainty behind the quantiles: fixed quantiles of each, so no seed is needed.
+GRID = 25
+#: An end this long ago is still news to weights that were chosen while it grew.
+LATELY_DAYS = 2
+#: A last value this many times the noise short of the line says that it has just ended.
+ENDED = 4.0
+
+
+@dataclass(frozen=True)
+class Growth:
+    """slope: per step, of either sign, and its standard error. age: steps since it began.
+
+    level: of the last step, without the season. noise: of a step around the line. profile: the season. sign: of the
+    growth, also where it has ended.
+    """
+
+    slope: float
+    error: float
+    age: int
+    level: float
+    noise: float
+    profile: Profile
+    sign: float
+
+
+def detect(history: History) -> Growth | None:
+    """The growth (or shrinkage) at the end of a history; of slope zero where it ended within the last two days.
+
+    None where there is none to rely on: what the backtests chose then holds.
+    """
+    day, values = history.day, history.values
+    if day < BLOCKS or len(values) < (MIN_AGE_DAYS + 2) * day:
+        return None
+    profile = fit_profile(values, day)
+    level = values - profile.past()
+    found = _still_going(level, day, profile)
+    if found is None:
+        found = _lately_ended(level, day, profile)
+    if found is None:
+        return None
+    saw = sawtooth.detect(values if found.sign > 0 else -values)
+    return found if saw is None or saw.broken else None
+
+
+def _still_going(level: FloatArray, day: int, profile: Profile) -> Growth | None:
+    width = day // BLOCKS
+    blocks = len(level) // width
+    if blocks < (MIN_AGE_DAYS + 2) * BLOCKS:
+        return None
+    medians = np.median(level[len(level) - blocks * width :].reshape(blocks, width), axis=1)
+    changes = medians[BLOCKS:] - medians[:-BLOCKS]
+    sign = 1.0 if changes[-BLOCKS:].mean() > 0 else -1.0
+    newest = float((sign * medians[-BLOCKS:]).max())
+    # Growth that left all that was seen before stands highest today; most series end their trial here.
+    age = _age(sign * medians, sign * changes) if newest >= float((sign * medians).max()) else 0
+    if not age:
+        return None
+    found = _line(level, medians, age, width, profile)
+    return found if sign * (level[-1] - found.level) > -ENDED * found.noise else None
+
+
+def _lately_ended(level: FloatArray, day: int, profile: Profile) -> Growth | None:
+    for steps in range(day, LATELY_DAYS * day + 1, day):
+        before = _still_going(level[:-steps], day, profile)
+        if before is None:
+            continue
+        sign = before.sign
+        # The lower of the two: a reset of this very hour is not yet in the median.
+        now = sign * min(sign * float(level[-1]), sign * float(np.median(level[-(day // BLOCKS) :])))
+        if sign * (before.level + before.slope * steps - now) > ENDED * before.noise:
+            return replace(before, slope=0.0, level=now, sign=sign)
+    return None
+
+
+def _age(medians: FloatArray, changes: FloatArray) -> int:
+    """The most blocks for which nearly every day kept the pace and the growth stands out; 0 where there are none."""
+    for age in range(len(changes), int(MIN_AGE_DAYS * BLOCKS) - 1, -1):
+        during = changes[-age:]
+        pace = float(np.median(during))
+        kept = during >= SAME_PACE * pace
+        steady = pace > 0 and kept[-2:].all() and kept[0] and kept.mean() >= MOST
+        if steady and _stands_out(medians, changes, age):
+            return age
+    return 0
+
+
+def _stands_out(medians: FloatArray, changes: FloatArray, age: int) -> bool:
+    during, before = changes[-age:], changes[:-age]
+    pace = float(np.median(during))
+    wander = np.concatenate([during - pace, before - (float(np.median(before)) if len(before) else 0.0)])
+    daily = 1.4826 * float(np.median(np.abs(wander)))
+    if pace * np.sqrt(age / BLOCKS) < STRENGTH * daily:
+        return False
+    stretch = medians[-age - 1 :]
+    at = np.arange(len(stretch))
+    rest = stretch - np.polyval(np.polyfit(at, stretch, 1), at)
+    if np.var(rest) > (1.0 - EXPLAINED) * np.var(stretch):
+        return False
+    earlier = medians[: -age - BLOCKS]
+    grown = float(stretch[-1] - stretch[0])
+    return not len(earlier) or float(stretch[-1] - earlier.max()) >= UNSEEN * grown
+
+
+def _line(level: FloatArray, medians: FloatArray, age: int, width: int, profile: Profile) -> Growth:
+    recent = medians[-min(age + 1, PACE_DAYS * BLOCKS) :]
+    i, j = np.triu_indices(len(recent), BLOCKS // 2)
+    slope = float(np.median((recent[j] - recent[i]) / (j - i))) / width
+    stretch = level[-len(recent) * width :]
+    rest = stretch - slope * np.arange(1 - len(stretch), 1)
+    noise = float(np.std(rest))
+    spread = float(np.std(recent - slope * width * np.arange(len(recent))))
+    # Standard error of a slope, its variance doubled for the autocorrelation of blocks.
+    error = float(np.sqrt(2.0 * 12.0 / len(recent) ** 3)) * spread / width
+    return Growth(
+        slope, error, age * width, float(np.median(rest[-BLOCKS * width :])), noise, profile, float(np.sign(slope))
+    )
+
+
+def fan(history: History, growth: Growth, horizon: int) -> FloatArray:
+    """(7, horizon) quantiles of a growth whose pace, end and noise are uncertain."""
+    ahead = np.arange(1, horizon + 1)
+    shares = (np.arange(GRID) + 0.5) / GRID
+    deviates = _normal(shares)
+    # What has lasted `age` lasts at least h more with probability (age / (age + h)) ** STOPPING.
+    lasting = growth.age * (shares ** (-1.0 / STOPPING) - 1.0)
+    slopes = growth.slope + growth.error * deviates
+    grown = slopes[:, None, None] * np.minimum(ahead[None, None, :], lasting[None, :, None])
+    levels = growth.level + grown[:, :, None, :] + growth.noise * deviates[None, None, ::4, None]
+    flat = levels.reshape(-1, horizon)
+    return history.clip(np.quantile(flat, LEVELS, axis=0) + growth.profile.future(horizon))
+
+
+def _normal(shares: FloatArray) -> FloatArray:
+    return np.array([NormalDist().inv_cdf(share) for share in shares])
