@@ -1,6 +1,6 @@
 """A small world in which every step of the product runs once, after the steps whose artifacts it needs.
 
-Nine days of the synthetic shop, one folder per step, tracking in a database of its own. A step that is
+Ten days of the synthetic shop, one folder per step, tracking in a database of its own. A step that is
 discovered but not listed in CHAIN makes `test_every_step_is_in_the_chain` fail.
 """
 
@@ -20,7 +20,7 @@ from components.core.spec import Port, Spec, specs
 
 ANCHOR = "2026-03-10T00:00:00Z"
 #: More than a week, so that weekly seasons can be learnt.
-DAYS = 9
+DAYS = 10
 _SUFFIX = {"table": ".parquet", "json": ".json", "folder": "", "lake": ""}
 #: What differs between two runs by nature: MLflow names each run anew, a report tells when it was built,
 #: and elapsed time is a measurement.
@@ -43,7 +43,7 @@ def _model_links(domain: str, training: Mapping[str, str]) -> list[Link]:
     fetched = dict.fromkeys(("champion", "challenger", "holdout"), f"fetch.{domain}")
     candidates = f"fetch.{domain}"
     return [
-        Link(f"{domain}.train", f"{domain}.train", uses=training),
+        Link(f"{domain}.train", f"{domain}.train", {"history_days": 30, "holdout_h": 24}, training),
         Link(f"register.{domain}", "lifecycle.register", uses=trained),
         Link(f"fetch.{domain}", "lifecycle.fetch", {"model": model}),
         Link(f"{domain}.evaluate", f"{domain}.evaluate", uses=fetched),
@@ -71,7 +71,7 @@ CHAIN = [
     Link("features.online", "features.online"),
     Link("anomaly.score", "anomaly.score", uses={"online_features": "features.online"}),
     Link("forecasting.predict", "forecasting.predict"),
-    Link("logs.mine", "logs.mine"),
+    Link("logs.mine", "logs.mine", {"lookback_h": 24 * DAYS}),
     Link("actions.correlate", "actions.correlate"),
     Link("rootcause.diagnose", "rootcause.diagnose"),
     Link("actions.alert", "actions.alert"),

@@ -20,6 +20,7 @@ from components.core.times import iso
 _FELT = ("error", "latency", "traffic")
 _CHANGE_BEFORE = timedelta(hours=1)
 _LISTED_LOGS = 3
+_HARMLESS = "^(TRACE|DEBUG|INFO|NOTICE)"
 
 
 def incident_id(*parts: object) -> str:
@@ -86,11 +87,11 @@ def from_risks(
 
 
 def explained_by_load(events: Sequence[Event], catalog: dict[str, WatchedMetric]) -> bool:
-    """Whether more requests alone explain the events: traffic rose most, and no caller felt errors or slowness."""
+    """Whether more requests alone explain the events: traffic rose most of all, and nothing failed."""
     kinds = {event: catalog[event.metric].kind if event.metric in catalog else "" for event in events}
     surge = max((event.score for event in events if kinds[event] == "traffic" and event.rose), default=0.0)
     rest = [event for event in events if kinds[event] != "traffic"]
-    return surge > 0 and all(kinds[event] not in ("error", "latency") and event.score < surge for event in rest)
+    return surge > 0 and all(kinds[event] != "error" and event.score < surge for event in rest)
 
 
 def carried_over(
@@ -199,17 +200,22 @@ def _anomaly_evidence(event: Event) -> dict[str, Any]:
 
 
 def _log_evidence(group: Group, logs: pl.DataFrame) -> list[dict[str, Any]]:
-    """The log templates that changed most at the incident's services while it lasted."""
+    """The log templates that changed most at the incident's services while it lasted, those of trouble first."""
     near = logs.filter(
         pl.col("service").is_in(group.services),
         pl.col("timestamp") >= group.start - timedelta(minutes=5),
         pl.col("timestamp") < group.end,
     )
     totals = near.group_by("service", "template_id").agg(
-        pl.col("template", "change", "example").first(), pl.col("count", "expected").sum(), pl.col("timestamp").min()
+        pl.col("template", "change", "example").first(),
+        pl.col("count", "expected").sum(),
+        pl.col("timestamp").min(),
+        (~pl.col("severity").str.to_uppercase().str.contains(_HARMLESS)).any().alias("trouble"),
     )
     surprise = (pl.col("count") * ((pl.col("count") + 1) / (pl.col("expected") + 1)).log()).alias("surprise")
-    top = totals.with_columns(surprise).sort(["surprise", "service", "template_id"], descending=[True, False, False])
+    top = totals.with_columns(surprise).sort(
+        ["trouble", "surprise", "service", "template_id"], descending=[True, True, False, False]
+    )
     return [_log_item(row, group) for row in top.head(_LISTED_LOGS).iter_rows(named=True)]
 
 

@@ -95,6 +95,7 @@ def test_what_is_enough_to_be_an_incident(runs: list[tuple[str, str, int, int]],
     [
         ([("a", "request_rate", 0, 5), ("a", "cpu_utilization", 0, 2)], True),  # a flash sale
         ([("a", "request_rate", 0, 5), ("a", "error_rate_trend", 0, 2)], False),  # … that does harm
+        ([("a", "request_rate", 0, 5), ("a", "latency_p99_trend", 0, 2)], True),  # a little slower under load
         ([("a", "request_rate", 0, 2), ("a", "cpu_utilization", 0, 5)], False),  # the load rose more than the traffic
         ([("a", "cpu_utilization", 0, 5), ("b", "cpu_utilization", 0, 5)], False),
     ],

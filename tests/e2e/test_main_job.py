@@ -1,4 +1,4 @@
-"""The main job on nine days of the shop: from telemetry to incidents with forecast, anomalies, causes and logs."""
+"""The main job on ten days of the shop: from telemetry to incidents with forecast, anomalies, causes and logs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from components.core.lake import Lake
 from components.core.times import Window, parse_instant
 from components.telemetry.shop import Fault, Shop
-from tests.world import ANCHOR, World
+from tests.world import ANCHOR, DAYS, World
 
 # The world is made once, by the one worker that runs all tests of this group.
 pytestmark = pytest.mark.xdist_group("world")
@@ -55,7 +55,7 @@ def of(fault: Fault, incidents: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def test_everything_is_published_and_featured(lake: Lake) -> None:
     for table in ("metrics", "spans", "logs", "changes", "features", "log_counts"):
-        assert lake.coverage(table) == [Window(END - timedelta(days=9), END)], table
+        assert lake.coverage(table) == [Window(END - timedelta(days=DAYS), END)], table
 
 
 def test_both_models_are_champions_by_a_verdict(world: World) -> None:
