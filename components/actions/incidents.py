@@ -206,7 +206,7 @@ def _log_evidence(group: Group, logs: pl.DataFrame) -> list[dict[str, Any]]:
         pl.col("timestamp") >= group.start - timedelta(minutes=5),
         pl.col("timestamp") < group.end,
     )
-    totals = near.group_by("service", "template_id").agg(
+    totals = near.group_by("service", "template_id", maintain_order=True).agg(
         pl.col("template", "change", "example").first(),
         pl.col("count", "expected").sum(),
         pl.col("timestamp").min(),

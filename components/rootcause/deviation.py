@@ -70,7 +70,7 @@ def series_of(metrics: pl.DataFrame, source: str = "metrics") -> list[Series]:
     """The series of a long table (timestamp, service, metric, value): duplicates averaged, missing values left out."""
     clean = metrics.drop_nulls(["timestamp", "service", "metric", "value"]).filter(pl.col("value").is_finite())
     grouped = (
-        clean.group_by("service", "metric", "timestamp")
+        clean.group_by("service", "metric", "timestamp", maintain_order=True)
         .agg(pl.col("value").mean())
         .sort("service", "metric", "timestamp")
         .with_columns(pl.col("timestamp").dt.epoch("us") / 1e6)

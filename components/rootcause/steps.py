@@ -113,7 +113,7 @@ def _case(
 def _metrics(lake: Lake, window: Window) -> pl.DataFrame:
     keys = ["timestamp", "service", "metric"]
     slots = lake.scan("metrics", window).with_columns(pl.col("timestamp").dt.truncate(_RAW_STEP))
-    return slots.group_by(keys).agg(pl.col("value").mean()).sort(keys).collect()
+    return slots.group_by(keys, maintain_order=True).agg(pl.col("value").mean()).sort(keys).collect()
 
 
 def _rows(lake: Lake, table: str, window: Window, order: list[str]) -> pl.DataFrame:

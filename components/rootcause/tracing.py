@@ -101,7 +101,7 @@ def span_metrics(found: pl.DataFrame) -> pl.DataFrame:
     bins = (
         found.with_columns(usual + level)
         .with_columns(pl.col("start_time").dt.truncate(f"{_BIN_S}s").alias("timestamp"))
-        .group_by("timestamp", "service")
+        .group_by("timestamp", "service", maintain_order=True)
         .agg(
             (pl.col("own_us_level").first() + pl.col("own_us_excess").mean()).alias(OWN_TIME),
             (pl.col("duration_us_level").first() + pl.col("duration_us_excess").mean()).alias(DURATION),
