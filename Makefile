@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Ports and places are settings: make run TRACEO_AIRFLOW_PORT=8180
 export TRACEO_HOME TRACEO_AIRFLOW_PORT TRACEO_MLFLOW_PORT TRACEO_MODEL_SERVER_PORT TRACEO_CONSOLE_PORT
 
-.PHONY: help install run test test-slow lint format docs bench bench-shop lock clean
+.PHONY: help install run test test-server test-slow lint format docs bench bench-shop lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -26,8 +26,11 @@ run: install ## bring the whole product up; SOURCE=directory|http://host:9090, C
 test: install ## the tests that need nothing but this checkout
 	$(BIN)/python -m pytest --numprocesses 2
 
-test-slow: install ## slow tests, and those with real servers and real data where they are
-	$(BIN)/python -m pytest -m 'slow or server' -rs --timeout 1800
+test-server: install ## tests with real servers and real data, skipped with a line where they are absent
+	$(BIN)/python -m pytest -m 'server and not slow' -rs
+
+test-slow: install ## everything that takes longer, up to the whole stack killed and started again
+	$(BIN)/python -m pytest -m slow -rs --timeout 1800
 
 lint: install ## ruff, mypy, import-linter, generated files in sync
 	$(BIN)/ruff check .
