@@ -95,24 +95,25 @@ def run(history: History, candidates: Sequence[Candidate], horizon: int, most_or
         actual[row, : len(part)] = part
     points: dict[str, FloatArray] = {}
     reasons: dict[str, str] = {}
+    pasts = [history.until(origin) for origin in origins]
     for model in candidates:
         try:
-            points[model.name] = _forecasts(model, history, origins, horizon)
+            points[model.name] = _forecasts(model, history, pasts, horizon)
         except Unfit as problem:
             reasons[model.name] = str(problem)
     return Backtest(origins, actual, points, reasons)
 
 
-def _forecasts(model: Candidate, history: History, origins: Sequence[int], horizon: int) -> FloatArray:
-    rows = np.full((len(origins), horizon), np.nan)
-    for row in reversed(range(len(origins))):
-        if model.slow and (len(origins) - 1 - row) % SLOW_STRIDE:
+def _forecasts(model: Candidate, history: History, pasts: Sequence[History], horizon: int) -> FloatArray:
+    rows = np.full((len(pasts), horizon), np.nan)
+    for row in reversed(range(len(pasts))):
+        if model.slow and (len(pasts) - 1 - row) % SLOW_STRIDE:
             continue
         # The oldest origins may lie before a demanding model can start: it is scored on the others.
-        if origins[row] < model.min_days * history.day:
+        if len(pasts[row]) < model.min_days * history.day:
             continue
-        reach = min(horizon, len(history) - origins[row])
-        rows[row, :reach] = model.points(history.until(origins[row]), reach)
-    if len(origins) and np.isnan(rows).all():
+        reach = min(horizon, len(history) - len(pasts[row]))
+        rows[row, :reach] = model.points(pasts[row], reach)
+    if len(pasts) and np.isnan(rows).all():
         raise Unfit(f"{model.name} needs {model.min_days:g} days of history")
     return rows

@@ -12,7 +12,7 @@ import numpy as np
 
 from components.forecasting import sawtooth
 from components.forecasting.intervals import LEVELS
-from components.forecasting.seasonality import Profile, fit_profile
+from components.forecasting.seasonality import Profile
 from components.forecasting.series import FloatArray, History
 
 #: What a forecast that continues a growth calls its model.
@@ -69,7 +69,7 @@ def detect(history: History) -> Growth | None:
     day, values = history.day, history.values
     if day < BLOCKS or len(values) < (MIN_AGE_DAYS + 2) * day:
         return None
-    profile = fit_profile(values, day)
+    profile = history.profile
     level = values - profile.past()
     found = _still_going(level, day, profile)
     if found is None:

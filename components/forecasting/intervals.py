@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from components.core.schema import QUANTILES
 from components.forecasting.series import FloatArray, History
@@ -27,13 +28,15 @@ def offsets_from_residuals(residuals: FloatArray, day: int) -> FloatArray:
     known = np.isfinite(residuals).any(axis=0)
     reach = int(np.nonzero(known)[0][-1]) + 1
     offsets = np.zeros((len(LEVELS), horizon))
+    padded = np.pad(residuals, ((0, 0), (pool, pool)), constant_values=np.nan)
+    near = sliding_window_view(padded, 2 * pool + 1, axis=1)
+    origins = np.isfinite(near).any(axis=2).sum(axis=0)
+    values = near.transpose(1, 0, 2).reshape(horizon, -1)[:reach]
+    # A third of mirrored residuals: overlapping origins share one fate, which need not be the next one.
+    found = _row_quantiles(np.concatenate([values, values, -values], axis=1))
     for step in range(reach):
-        near = residuals[:, max(0, step - pool) : step + pool + 1]
-        origins = int(np.isfinite(near).any(axis=1).sum())
-        values = near[np.isfinite(near)]
-        if len(values):
-            # A third of mirrored residuals: overlapping origins share one fate, which need not be the next one.
-            offsets[:, step] = np.quantile([*values, *values, *-values], LEVELS) * _student_ratio(origins)
+        if origins[step]:
+            offsets[:, step] = found[:, step] * _student_ratio(int(origins[step]))
         elif step:
             offsets[:, step] = offsets[:, step - 1]
     # The point forecast stays the median: a median of few residuals is noise.
@@ -62,6 +65,19 @@ def quantiles(history: History, points: FloatArray, offsets: FloatArray) -> Floa
     """(7, horizon) quantiles inside what the series can be, never crossing."""
     ordered: FloatArray = np.sort(history.clip(points[None, :] + offsets), axis=0)
     return ordered
+
+
+def _row_quantiles(rows: FloatArray) -> FloatArray:
+    """LEVELS of each row's numbers, (7, rows), as np.quantile gives them; rows of NaN alone give NaN."""
+    ordered = np.sort(rows, axis=1)
+    last = np.maximum(np.isfinite(rows).sum(axis=1) - 1, 0)
+    at = LEVELS[:, None] * last[None, :]
+    low = np.floor(at).astype(int)
+    high = np.minimum(low + 1, last[None, :])
+    each = np.arange(len(rows))[None, :]
+    below, above = ordered[each, low], ordered[each, high]
+    quantiles: FloatArray = below + (above - below) * (at - low)
+    return quantiles
 
 
 def _student_ratio(samples: int) -> FloatArray:

@@ -63,7 +63,7 @@ def _shrunk_cycle(rest: FloatArray, phase: NDArray[np.intp], period: int) -> Flo
     padded.flat[phase[0] % period : phase[0] % period + len(rest)] = rest
     keep = ~np.isnan(padded).all(axis=0)
     cycle = np.zeros(period)
-    cycle[keep] = np.nanmedian(padded[:, keep], axis=0)
+    cycle[keep] = _column_medians(padded[:, keep])
     cycle[keep] -= cycle[keep].mean()
     repeats = max(2.0, float(np.mean((~np.isnan(padded)).sum(axis=0))))
     # The variance of a median is pi/2 that of a mean; one degree of freedom went into each phase.
@@ -71,3 +71,12 @@ def _shrunk_cycle(rest: FloatArray, phase: NDArray[np.intp], period: int) -> Flo
     strength = float(np.mean(cycle**2))
     shrunk: FloatArray = cycle * max(0.0, 1.0 - noise / strength) if strength > 0 else cycle
     return shrunk
+
+
+def _column_medians(rows: FloatArray) -> FloatArray:
+    # As np.nanmedian, whose masked arrays take ten times as long on tables this small; sorting puts NaN last.
+    ordered = np.sort(rows, axis=0)
+    known = (~np.isnan(rows)).sum(axis=0)
+    columns = np.arange(rows.shape[1])
+    medians: FloatArray = (ordered[(known - 1) // 2, columns] + ordered[known // 2, columns]) / 2.0
+    return medians

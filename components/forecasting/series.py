@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -12,6 +14,9 @@ from numpy.typing import NDArray
 
 from components.core.errors import InputError
 from components.core.times import floor, iso
+
+if TYPE_CHECKING:
+    from components.forecasting.seasonality import Profile
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -56,6 +61,13 @@ class History:
     def end(self) -> datetime:
         """The beginning of the first step after the history: the first forecast's timestamp."""
         return self.start + len(self.values) * self.step
+
+    @cached_property
+    def profile(self) -> Profile:
+        """The daily and weekly profile, fitted once however many models ask."""
+        from components.forecasting.seasonality import fit_profile
+
+        return fit_profile(self.values, self.day)
 
     def times(self, horizon: int) -> list[datetime]:
         """The timestamps of the next `horizon` steps."""

@@ -33,7 +33,7 @@ class TrainParams(Params):
     costly_candidates: tuple[str, ...] = Field(
         default=("arima", "prophet"), description="models backtested on the first `costly_series` series only"
     )
-    costly_series: int = Field(default=24, ge=0, le=400, description="series with a limit that the costly models see")
+    costly_series: int = Field(default=6, ge=0, le=400, description="series with a limit that the costly models see")
     max_series: int = Field(default=400, ge=1, le=10_000, description="series trained, those with a limit first")
     model: str = Field(
         default="auto", description="what chooses or weighs the candidates: auto, ensemble or one of them"

@@ -7,7 +7,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from components.forecasting.model import Candidate, Unfit
 from components.forecasting.models.smoothing import exponential_mean
-from components.forecasting.seasonality import fit_profile
 from components.forecasting.series import FloatArray, History
 
 #: Levels the regression sees, as half-lives in hours.
@@ -23,7 +22,7 @@ class Autoregression(Candidate):
     min_days = 4.0
 
     def forecast(self, history: History, horizon: int) -> FloatArray:
-        profile = fit_profile(history.values, history.day)
+        profile = history.profile
         level = history.values - profile.past()
         known = min(horizon, len(level) - 3 * history.day)
         if known < 1:

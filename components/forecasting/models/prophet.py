@@ -93,14 +93,15 @@ def _regressors(history: History, kept: int, horizon: int) -> dict[str, FloatArr
 @contextmanager
 def _quiet() -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in ("cmdstanpy", "prophet", "prophet.plot")]
-    before = [(logger, logger.level) for logger in loggers]
+    before = [(logger, logger.disabled) for logger in loggers]
     try:
         for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
+            # Not the level: cmdstanpy sets that back to INFO at its first use.
+            logger.disabled = True
         yield
     finally:
-        for logger, level in before:
-            logger.setLevel(level)
+        for logger, disabled in before:
+            logger.disabled = disabled
 
 
 MODEL = ProphetModel()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from components.forecasting.model import Candidate
-from components.forecasting.seasonality import fit_profile
 from components.forecasting.series import FloatArray, History
 
 #: Windows tried, longest first, in days; the first whose line still fits its last day is taken.
@@ -18,7 +17,7 @@ class SeasonalDrift(Candidate):
     name = "seasonal_drift"
 
     def forecast(self, history: History, horizon: int) -> FloatArray:
-        profile = fit_profile(history.values, history.day)
+        profile = history.profile
         level = history.values - profile.past()
         slope, present = recent_line(level, history.day)
         return present + slope * np.arange(1, horizon + 1) + profile.future(horizon)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from components.forecasting.model import Candidate
-from components.forecasting.seasonality import fit_profile
 from components.forecasting.series import FloatArray, History
 
 #: Half-lives of the level tried, in hours: from "the last hours" to "the last two weeks".
@@ -18,7 +17,7 @@ class Smoothing(Candidate):
     name = "smoothing"
 
     def forecast(self, history: History, horizon: int) -> FloatArray:
-        profile = fit_profile(history.values, history.day)
+        profile = history.profile
         level = history.values - profile.past()
         steps = [hours / 24 * history.day for hours in HALF_LIVES_H]
         smoothed = [exponential_mean(level, half_life) for half_life in steps]

@@ -7,7 +7,6 @@ import warnings
 import numpy as np
 
 from components.forecasting.model import Candidate, Unfit
-from components.forecasting.seasonality import fit_profile
 from components.forecasting.series import FloatArray, History
 
 #: Newest days given to the fit: its cost grows with the length, the level forgets older ones anyway.
@@ -28,7 +27,7 @@ class Theta(Candidate):
 
 def deseasonalized(model: object, history: History, horizon: int, fit_days: int) -> FloatArray:
     """A statsforecast model's forecast without the profile, the profile put back; Unfit where it raises."""
-    profile = fit_profile(history.values, history.day)
+    profile = history.profile
     level = (history.values - profile.past())[-fit_days * history.day :]
     try:
         with warnings.catch_warnings():
