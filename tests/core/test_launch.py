@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -14,6 +17,7 @@ from components.actions.specs import CORRELATE
 from components.core.errors import SettingsError, TraceoError
 from components.core.launch import launcher
 from components.core.launch.process import ProcessLauncher, command
+from components.telemetry.specs import INGEST
 
 
 def test_the_command_is_the_one_command_line() -> None:
@@ -43,41 +47,55 @@ def test_an_unknown_runner_is_named() -> None:
         launcher("slurm")
 
 
-def test_stop_ends_the_step_and_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A step that hangs (here: a source that never answers) is ended with all it started."""
-    import socket
-
-    from components.core.spec import specs
-
-    ingest = next(spec for spec in specs("telemetry") if spec.step == "ingest")
+@pytest.fixture
+def hanging() -> Iterator[dict[str, str]]:
+    """Parameters of an ingest that hangs: its source accepts the connection and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        launch, failures = ProcessLauncher(), []
-        uris = {"lake": str(tmp_path / "lake"), "ingested": str(tmp_path / "ingested.json")}
-        params = {"source": f"http://127.0.0.1:{silent.getsockname()[1]}", "end": "2026-01-01T00:00:00Z"}
-
-        def run() -> None:
-            try:
-                launch.run(ingest, uris, params)
-            except TraceoError as error:
-                failures.append(str(error))
-
-        thread = threading.Thread(target=run)
-        thread.start()
-        deadline = time.monotonic() + 30
-        while not _children_of(os.getpid(), "components.telemetry") and time.monotonic() < deadline:
-            time.sleep(0.05)
-        launch.stop()
-        thread.join(timeout=20)
-    assert not thread.is_alive()
-    assert failures
-    assert _children_of(os.getpid(), "components.telemetry") == []
+        yield {"source": f"http://127.0.0.1:{silent.getsockname()[1]}", "end": "2026-01-01T00:00:00Z"}
 
 
-def _children_of(pid: int, text: str) -> list[int]:
-    found = []
-    for child in psutil.Process(pid).children(recursive=True):
+def start(params: dict[str, str], folder: Path) -> tuple[ProcessLauncher, threading.Thread, list[str]]:
+    """Run telemetry.ingest in a thread; returns once its process lives."""
+    launch, failures = ProcessLauncher(), []
+    uris = {"lake": str(folder / "lake"), "ingested": str(folder / "ingested.json")}
+
+    def run() -> None:
         try:
-            if any(text in part for part in child.cmdline()) and child.status() != psutil.STATUS_ZOMBIE:
+            launch.run(INGEST, uris, params)
+        except TraceoError as error:
+            failures.append(str(error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not _children() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return launch, thread, failures
+
+
+def test_stop_ends_the_step_and_its_children(tmp_path: Path, hanging: dict[str, str]) -> None:
+    launch, thread, failures = start(hanging, tmp_path)
+    launch.stop()
+    thread.join(timeout=20)
+    assert not thread.is_alive()
+    assert "exit code -15" in failures[0]
+    assert _children() == []
+
+
+def test_a_killed_step_is_a_failure_that_a_retry_can_mend(tmp_path: Path, hanging: dict[str, str]) -> None:
+    _, thread, failures = start(hanging, tmp_path)
+    os.kill(_children()[0], signal.SIGKILL)
+    thread.join(timeout=20)
+    assert "telemetry.ingest ended with exit code -9" in failures[0]
+    assert not (tmp_path / "ingested.json").exists()
+
+
+def _children() -> list[int]:
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        try:
+            named = any("components.telemetry" in part for part in child.cmdline())
+            if named and child.status() != psutil.STATUS_ZOMBIE:
                 found.append(child.pid)
         except psutil.Error:
             continue
