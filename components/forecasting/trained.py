@@ -62,7 +62,9 @@ def load(folder: Path) -> TrainedModel:
         with np.load(folder / "offsets.npz", allow_pickle=False) as arrays:
             offsets = arrays["offsets"].astype(float)
         fitted = {
-            name: Fitted(item["weights"], offsets[i], item["ratio"], item["scores"], item["reason"], item["adapts"])
+            name: Fitted(
+                item["weights"], offsets[i], item["ratio"], item["scores"], item["reason"], item.get("adapts", True)
+            )
             for i, (name, item) in enumerate(sorted(content["series"].items()))
         }
         return TrainedModel(content["name"], content["horizon_h"], fitted, content["capacities"])
