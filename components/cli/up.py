@@ -31,9 +31,9 @@ def add(commands: Any) -> None:
 def main(arguments: argparse.Namespace) -> int:
     from components.cli.local import bootstrap, layout, processes, summary
     from components.cli.local.airflow import AirflowApi
-    from components.core.settings import Settings, settings
+    from components.core.settings import settings
 
-    stack = layout.new_stack(arguments.source, arguments.home, Settings())
+    stack = layout.new_stack(arguments.source, arguments.home, settings())
     display = bootstrap.Display()
     if processes.end_leftovers(stack):
         display.done("ended what an earlier run had left behind")

@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 class Settings(BaseSettings):
     """Places and addresses; every field is an environment variable with the prefix `TRACEO_`."""
 
-    model_config = SettingsConfigDict(env_prefix="TRACEO_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="TRACEO_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     home: str = Field(default=str(REPOSITORY / ".traceo"), description="folder or s3:// URI of all state")
     lake: str | None = Field(default=None, description="URI of the lake; default <home>/lake")
