@@ -25,7 +25,7 @@ def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_malformed_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRACEO_AIRFLOW_PORT", "eighty")
-    with pytest.raises(SettingsError, match="^TRACEO_AIRFLOW_PORT: Input should be a valid integer"):
+    with pytest.raises(SettingsError, match=r"^TRACEO_AIRFLOW_PORT: Input should be a valid integer"):
         settings()
 
 
