@@ -70,16 +70,23 @@ def from_risks(
     params: CorrelateParams,
     catalog: dict[str, WatchedMetric],
 ) -> list[dict[str, Any]]:
-    """Incidents of failures that are forecast: opened at one probability, withdrawn below a lower one."""
+    """Incidents of failures that are forecast: opened at one probability, withdrawn below a lower one.
+
+    One that comes true stays open while the limit is passed, and one whose series cannot be judged stays as it is.
+    """
     ongoing = {
         (row["service"], row["metric"]): row
         for row in previous.iter_rows(named=True)
         if row["status"] == "open" and _is_forecast(row)
     }
     found = []
-    for risk in risks.filter(~pl.col("abstained")).sort("service", "metric").iter_rows(named=True):
+    for risk in risks.sort("service", "metric").iter_rows(named=True):
         known = ongoing.get((risk["service"], risk["metric"]))
-        probability = 0.0 if risk["already_crossed"] else _probability(risk, catalog)
+        if risk["abstained"]:
+            found += [{name: value for name, value in known.items() if name != "as_of"}] if known else []
+            continue
+        # A limit that was passed before anything was forecast is no forecast.
+        probability = float(known is not None) if risk["already_crossed"] else _probability(risk, catalog)
         if known is None and probability < params.open_probability:
             continue
         found.append(_forecast_incident(risk, probability, known, as_of, params, catalog))
@@ -144,10 +151,15 @@ def _forecast_incident(
     when = f" around {risk['limit_at_q50']:%a %d %b %H:%M} UTC" if risk["limit_at_q50"] else ""
     unit = catalog[risk["metric"]].unit if risk["metric"] in catalog else ""
     text = f"{risk['metric']} is {probability:.0%} likely to pass {risk['limit']:g} {unit}".rstrip() + when
+    passed = f"{risk['metric']} has passed {risk['limit']:g} {unit}".rstrip()
+    if risk["already_crossed"]:
+        text = passed
     timeline = json.loads(known["timeline"]) if known else [{"time": iso(as_of), "text": f"forecast: {text}"}]
     if withdrawn:
         timeline.append({"time": iso(as_of), "text": f"forecast withdrawn: now {probability:.0%}"})
-    soon = (risk["p_24h"] or 0.0) >= params.open_probability
+    if risk["already_crossed"] and not any(entry["text"] == passed for entry in timeline):
+        timeline.append({"time": iso(as_of), "text": passed})
+    soon = risk["already_crossed"] or (risk["p_24h"] or 0.0) >= params.open_probability
     evidence = {"kind": "forecast", "service": risk["service"], "metric": risk["metric"], "text": text}
     evidence |= {"start": iso(started), "end": iso(as_of), "score": probability}
     return {

@@ -22,7 +22,7 @@ from components.anomaly.detectors import auto, isolation_forest, seasonal
 from components.anomaly.forestfile import read_forest, write_forest
 from components.anomaly.panel import SECOND_US, FloatArray, Panel, grid_of
 from components.core.catalog import WatchedMetric, watched
-from components.core.errors import InputError
+from components.core.errors import InputError, NotYetError
 
 NAME = "traceo-anomaly"
 LOADER = "components.anomaly.pyfunc"
@@ -149,14 +149,14 @@ def train(panel: Panel, tuning: Tuning, serving: str = "auto") -> AnomalyModel:
 def features_panel(features: pl.DataFrame) -> Panel:
     """The five-minute means of feature rows as a gridded panel of the series that have enough of them.
 
-    InputError where no series has.
+    NotYetError where no series has.
     """
     rows = features.select("timestamp", "service", "metric", series_id(), pl.col("mean").alias("value"))
     rows = rows.filter(pl.col("value").is_finite())
     enough = rows.group_by("series_id").len().filter(pl.col("len") >= LEAST_ROWS)["series_id"]
     rows = rows.filter(pl.col("series_id").is_in(enough.implode()))
     if rows.is_empty():
-        raise InputError(
+        raise NotYetError(
             f"features: no series has {LEAST_ROWS} rows of five minutes yet; ingest and build features of more hours"
         )
     return grid_of(rows, watched_series(rows), STEP_US)

@@ -32,10 +32,14 @@ class Job:
 def file_jobs(source: Path, output: Path, suffixes: Sequence[str]) -> list[Job]:
     """The jobs of a command: one for a file; for a directory one per file of these suffixes, same names out.
 
-    Files are found recursively and keep their place below the directory.
+    Files are found recursively and keep their place below the directory; what an earlier run wrote to `output` within
+    it is no input. InputError where an output would replace its input.
     """
+    if source.exists() and source.resolve() == output.resolve():
+        raise InputError(f"--output {output}: would replace the input; name another place")
     if source.is_dir():
-        found = sorted(path for path in source.rglob("*") if path.is_file() and path.name.endswith(tuple(suffixes)))
+        files = (path for path in source.rglob("*") if path.is_file() and path.name.endswith(tuple(suffixes)))
+        found = sorted(path for path in files if output.resolve() not in path.resolve().parents)
         if not found:
             raise InputError(f"{source}: no {' or '.join(suffixes)} file in this directory")
         if output.exists() and not output.is_dir():

@@ -58,7 +58,9 @@ def case_jobs(source: Path, output: Path) -> list[Job]:
     if not source.is_dir():
         reason = "is a file, not a case directory" if source.exists() else "no such directory"
         raise InputError(f"{source}: {reason}; give a directory with {INCIDENT_FILE}")
-    folders = sorted(path for path in source.iterdir() if path.is_dir() and not path.name.startswith("."))
+    found = (path for path in source.iterdir() if path.is_dir() and not path.name.startswith("."))
+    # What an earlier run wrote within the directory is no case.
+    folders = sorted(path for path in found if path.resolve() != output.resolve())
     if (source / INCIDENT_FILE).exists() or not folders:
         if output.is_dir():
             raise InputError(f"--output {output}: is a directory, but {source} is one case; name a .json file")

@@ -5,6 +5,7 @@ TraceoError                exit 1  something of ours could not be done
 │   └── SchemaError        exit 2  a table lacks a column or has one of the wrong type
 ├── ParamsError            exit 2  a parameter is unknown or out of range
 ├── SettingsError          exit 2  an environment variable is missing or malformed
+├── NotYetError            exit 3  there is too little data so far; a later run will find more
 ├── StorageError           exit 1  a URI could not be read or written
 └── ServiceError           exit 1  a server did not answer, or answered with an error
 """
@@ -36,6 +37,12 @@ class SettingsError(TraceoError):
     """An environment variable is missing or malformed."""
 
     exit_code = 2
+
+
+class NotYetError(TraceoError):
+    """There is too little data so far; a later run will find more."""
+
+    exit_code = 3
 
 
 class StorageError(TraceoError):

@@ -8,15 +8,20 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import psutil
 import pytest
 
 from components.actions.specs import CORRELATE
-from components.core.errors import SettingsError, TraceoError
+from components.anomaly.specs import TRAIN
+from components.core.errors import NotYetError, SettingsError, TraceoError
+from components.core.lake import Lake
 from components.core.launch import launcher
 from components.core.launch.process import ProcessLauncher, command
+from components.core.times import Window, iso
 from components.telemetry.specs import INGEST
 
 
@@ -40,6 +45,21 @@ def test_a_failed_step_says_why(tmp_path: Path) -> None:
     uris = {"lake": str(tmp_path / "lake"), "correlated": str(tmp_path / "correlated.json")}
     with pytest.raises(TraceoError, match=r"actions\.correlate ended with exit code 2: error: .*'no_such'"):
         ProcessLauncher().run(CORRELATE, uris, {"no_such": 1})
+
+
+def test_too_little_data_is_told_apart_from_a_failure(tmp_path: Path) -> None:
+    """Half an hour of features trains no detector, and says so with an exit code of its own."""
+    lake, start = Lake(str(tmp_path / "lake")), datetime(2026, 1, 1, tzinfo=UTC)
+    times = [start + timedelta(minutes=5 * i) for i in range(6)]
+    facts = {"service": "a", "metric": "m", "mean": 1.0, "min": 1.0, "max": 1.0, "last": 1.0, "count": 10}
+    rows = pl.DataFrame({"timestamp": times, "event_timestamp": times}).with_columns(
+        pl.lit(value).alias(name) for name, value in facts.items()
+    )
+    window = Window(start, start + timedelta(minutes=30))
+    lake.write_window("features", rows, window, producer="test", params={})
+    uris = {"lake": lake.uri, **{name: str(tmp_path / name) for name in ("model", "holdout", "training")}}
+    with pytest.raises(NotYetError, match="no series has 60 rows of five minutes yet"):
+        ProcessLauncher().run(TRAIN, uris, {"as_of": iso(window.end)})
 
 
 def test_an_unknown_runner_is_named() -> None:

@@ -110,7 +110,10 @@ def run_all(api: AirflowApi, display: Display) -> list[Run]:
         before = api.last_run("traceo_rollout")
         api.unpause("traceo_rollout")
         runs.append(_run(api, "traceo_retrain", display))
-        runs.append(_follow(api, "traceo_rollout", lambda: _next_run(api, "traceo_rollout", before), display))
+        if "skipped" in runs[-1].tasks.values():
+            display.done("too little history to train on yet; traceo_retrain tries again every day")
+        else:
+            runs.append(_follow(api, "traceo_rollout", lambda: _next_run(api, "traceo_rollout", before), display))
     runs.append(_run(api, "traceo_score", display))
     if not trained:
         runs.append(_run(api, "traceo_drift", display))

@@ -12,8 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from airflow.sdk import Asset, BaseOperator, BaseOperatorLink
+from airflow.sdk.exceptions import AirflowSkipException
 
 from components.core import storage
+from components.core.errors import NotYetError
 from components.core.lake import Lake
 from components.core.launch import Launcher, launcher
 from components.core.settings import settings
@@ -89,7 +91,11 @@ class StepOperator(BaseOperator):
         uris = {**self._given_inputs(spec), **self.outputs}
         for name, uri in uris.items():
             logger.info("%s = %s", name, uri)
-        summary = self._launcher.run(spec, uris, params)
+        try:
+            summary = self._launcher.run(spec, uris, params)
+        except NotYetError as error:
+            # Too little data is no failure: the task and those that need it are skipped until a later run.
+            raise AirflowSkipException(str(error)) from None
         self._link(summary)
         self._announce(context)
         return summary

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from components.core.errors import TraceoError
+from components.core.errors import NotYetError, TraceoError
 from components.core.spec import Spec
 
 logger = logging.getLogger("traceo.launch")
@@ -30,7 +30,10 @@ class ProcessLauncher:
         self._process: subprocess.Popen[str] | None = None
 
     def run(self, spec: Spec, uris: Mapping[str, str], params: Mapping[str, Any]) -> dict[str, Any]:
-        """Run one step; returns its summary. TraceoError carries the step's own last line where it failed."""
+        """Run one step; returns its summary. TraceoError carries the step's own last line where it failed.
+
+        NotYetError where the step found too little data so far.
+        """
         arguments = [sys.executable, "-m", f"components.{spec.domain}", *command(spec, uris, params)]
         with subprocess.Popen(
             arguments,
@@ -45,6 +48,8 @@ class ProcessLauncher:
             for line in process.stdout or ():
                 last = line.rstrip() or last
                 logger.info(line.rstrip())
+        if process.returncode == NotYetError.exit_code:
+            raise NotYetError(last.removeprefix("error: "))
         if process.returncode:
             raise TraceoError(f"{spec.name} ended with exit code {process.returncode}: {last}")
         return _summary(spec, last)
