@@ -43,9 +43,9 @@ def put_anomalies(lake: Lake, *runs: tuple[str, str, datetime, int]) -> None:
         lake.write_window("anomalies", inside, piece, producer="test", params={})
 
 
-def put_risk(lake: Lake, as_of: datetime, probability: float) -> None:
+def put_risk(lake: Lake, as_of: datetime, probability: float, **judged: bool) -> None:
     row: dict[str, Any] = {"service": "db", "metric": "disk_usage_percent", "failure_kind": "disk", "limit": 95.0}
-    row |= {"direction": "above", "already_crossed": False, "abstained": False, "reason": "", "model": "m"}
+    row |= {"direction": "above", "already_crossed": False, "abstained": False, "reason": "", "model": "m"} | judged
     row |= {f"p_{h}h": 0.0 if h < 72 else probability for h in (1, 4, 24, 72, 168)}
     row |= {f"limit_at_q{q}": as_of + timedelta(hours=60) for q in (10, 50, 90)}
     lake.write_snapshot("risks", pl.DataFrame([row]), as_of, producer="test", params={})
@@ -109,6 +109,36 @@ def test_a_forecast_failure_opens_stays_and_is_withdrawn(lake: Lake, tmp_path: P
     assert [row["status"] for row in seen] == ["open", "open", "resolved"]
     assert len({row["incident_id"] for row in seen}) == 1
     assert later["status"].to_list() == ["resolved"]
+
+
+def test_a_forecast_that_comes_true_stays_open_until_the_limit_holds_again(lake: Lake, tmp_path: Path) -> None:
+    put_anomalies(lake, ("pay", "error_rate_trend", NOON, 1))
+    looks: list[tuple[float, dict[str, bool]]] = [
+        (0.9, {}),
+        (0.0, {"abstained": True}),
+        (0.0, {"already_crossed": True}),
+        (0.0, {"already_crossed": True}),
+        (0.0, {}),
+    ]
+    seen = []
+    for hour, (probability, judged) in enumerate(looks):
+        as_of = NOON + timedelta(hours=hour)
+        put_risk(lake, as_of, probability, **judged)
+        seen.append(correlate(lake, tmp_path, as_of).filter(pl.col("service") == "db").row(0, named=True))
+    assert [row["status"] for row in seen] == ["open", "open", "open", "open", "resolved"]
+    assert [row["severity"] for row in seen] == ["warning", "warning", "critical", "critical", "warning"]
+    assert len({row["incident_id"] for row in seen}) == 1
+    told = [entry["text"] for entry in json.loads(seen[-1]["timeline"])]
+    assert [text.partition(" 95")[0] for text in told[1:]] == [
+        "disk_usage_percent has passed",
+        "forecast withdrawn: now 0%",
+    ]
+
+
+def test_a_limit_passed_before_any_forecast_is_no_forecast(lake: Lake, tmp_path: Path) -> None:
+    put_anomalies(lake, ("pay", "error_rate_trend", NOON, 1))
+    put_risk(lake, NOON, 1.0, already_crossed=True)
+    assert correlate(lake, tmp_path, NOON).is_empty()
 
 
 def test_an_unlikely_failure_opens_nothing(lake: Lake, tmp_path: Path) -> None:

@@ -53,3 +53,12 @@ def test_what_is_not_there_is_named(folder: Path, tmp_path: Path) -> None:
         file_jobs(folder, tmp_path / "o", (".parquet",))
     with pytest.raises(InputError, match="is a file, but"):
         file_jobs(folder, folder / "a.csv", (".csv",))
+
+
+def test_an_output_never_replaces_an_input_or_becomes_one(folder: Path) -> None:
+    for place in (folder, folder / "a.csv"):
+        with pytest.raises(InputError, match="would replace the input"):
+            file_jobs(place, place.parent / "." / place.name, (".csv",))
+    run_jobs(file_jobs(folder / "a.csv", folder / "out" / "a.csv", (".csv",)), count_bytes, "counting")
+    jobs = file_jobs(folder, folder / "out", (".csv",))
+    assert [job.source.relative_to(folder).as_posix() for job in jobs] == ["a.csv", "b.csv", "deep/c.csv"]

@@ -19,6 +19,12 @@ from components.core.errors import InputError, SettingsError
 from components.core.settings import Settings
 
 
+@pytest.fixture(autouse=True)
+def _own_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stack that runs beside the tests stays the current one."""
+    monkeypatch.setattr(layout, "ROOT", tmp_path / "root")
+
+
 @pytest.fixture
 def stack(tmp_path: Path) -> Stack:
     return new_stack("shop://?seed=2", tmp_path / "home", Settings())
@@ -92,10 +98,7 @@ def test_the_control_socket_fits_however_deep_the_home_is(tmp_path: Path) -> Non
     assert len(str(stack.socket)) < 100
 
 
-def test_status_of_nothing_says_how_to_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(layout, "ROOT", tmp_path)
+def test_status_of_nothing_says_how_to_start(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["status"]) == 2
     assert "start one with `make run`" in capsys.readouterr().err
 

@@ -58,6 +58,12 @@ def test_a_directory_of_cases_goes_on_past_a_bad_one(tmp_path: Path, capsys):
     assert json.loads((tmp_path / "out" / "calm.json").read_text())["abstained"] is True
 
 
+def test_results_within_the_directory_of_cases_are_no_case(tmp_path: Path):
+    cases = tmp_path / "cases"
+    write_case(cases / "bad-db", case(metrics(DB_FAULT)))
+    assert [_run(cases, "--output", cases / "out") for _ in range(2)] == [0, 0]
+
+
 def test_a_directory_with_a_single_case_gives_a_directory(tmp_path: Path):
     write_case(tmp_path / "cases" / "bad-db", case(metrics(DB_FAULT)))
     assert _run(tmp_path / "cases", "--output", tmp_path / "out", "--plot", tmp_path / "pictures") == 0
