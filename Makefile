@@ -1,6 +1,6 @@
 # Traceo: `make run` brings the whole product up here, `make test` checks it. Both need only Python >= 3.11.
 PYTHON ?= python3
-SOURCE ?= shop://
+SOURCE ?= $(or $(TRACEO_SOURCE),shop://)
 BIN := .venv/bin
 # Ports and places are settings: make run TRACEO_AIRFLOW_PORT=8180
 export TRACEO_HOME TRACEO_AIRFLOW_PORT TRACEO_MLFLOW_PORT TRACEO_MODEL_SERVER_PORT TRACEO_CONSOLE_PORT

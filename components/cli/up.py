@@ -35,6 +35,7 @@ def main(arguments: argparse.Namespace) -> int:
 
     stack = layout.new_stack(arguments.source, arguments.home, settings())
     display = bootstrap.Display()
+    claim = processes.claim(stack)
     if processes.end_leftovers(stack):
         display.done("ended what an earlier run had left behind")
     processes.check_ports(stack)
@@ -62,6 +63,7 @@ def main(arguments: argparse.Namespace) -> int:
         display.done("stopping")
         processes.stop(stack, supervisor)
         display.done("stopped; nothing is left running")
+        claim.close()
 
 
 def _keep_running(supervisor: subprocess.Popen[bytes]) -> int:

@@ -93,6 +93,12 @@ def test_leftovers_are_found_by_their_mark_and_ended(stack: Stack) -> None:
         assert processes.marked(stack) == []
 
 
+def test_a_home_is_held_by_one_run_at_a_time(stack: Stack) -> None:
+    with processes.claim(stack), pytest.raises(SettingsError, match="another `make run` keeps it running"):
+        processes.claim(stack)
+    processes.claim(stack).close()
+
+
 def test_the_control_socket_fits_however_deep_the_home_is(tmp_path: Path) -> None:
     stack = Stack(tmp_path / ("deep/" * 30), "shop://", Settings())
     assert len(str(stack.socket)) < 100

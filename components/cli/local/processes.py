@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ import sys
 import time
 import xmlrpc.client
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import psutil
@@ -26,6 +27,21 @@ CONFIG = REPOSITORY / "infra/local/supervisord.conf"
 AIRFLOW_PROGRAMS = ("airflow-api-server", "airflow-dag-processor", "airflow-scheduler", "airflow-triggerer")
 _PR_SET_PDEATHSIG = 1
 _STOP_TIMEOUT_S = 30
+
+
+def claim(stack: Stack) -> IO[str]:
+    """Hold the stack's home until the file is closed or this process ends, however.
+
+    SettingsError where another `make run` holds it: either would take the other's processes for leftovers.
+    """
+    stack.home.mkdir(parents=True, exist_ok=True)
+    held = (stack.home / "lock").open("w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        held.close()
+        raise SettingsError(f"{stack.home}: another `make run` keeps it running; stop that one with Ctrl-C") from None
+    return held
 
 
 def marked(stack: Stack) -> list[psutil.Process]:
