@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from components.core.settings import without_credentials
 from components.core.times import iso
 
 
@@ -36,12 +37,13 @@ def payload(
 
 def post(url: str, token: str | None, alerts: list[dict[str, Any]], timeout_s: float = 10.0) -> str:
     """Send alerts; returns an empty string, or what went wrong."""
+    named = without_credentials(url)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
         response = httpx.post(f"{url.rstrip('/')}/api/v2/alerts", json=alerts, headers=headers, timeout=timeout_s)
     except httpx.HTTPError as error:
-        return f"{url} did not answer: {error!r}"
-    return "" if response.is_success else f"{url} answered HTTP {response.status_code}: {response.text[:200]}"
+        return f"{named} did not answer: {error!r}"
+    return "" if response.is_success else f"{named} answered HTTP {response.status_code}: {response.text[:200]}"
 
 
 def causes_by_incident(diagnoses: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -14,7 +14,7 @@ from components.actions.specs import AlertParams, CorrelateParams
 from components.core.catalog import load_catalog
 from components.core.lake import Lake
 from components.core.schema import TABLES
-from components.core.settings import settings
+from components.core.settings import settings, without_credentials
 from components.core.step import StepIO
 from components.core.times import Window
 
@@ -80,7 +80,7 @@ def _current(lake: Lake, as_of: datetime, params: CorrelateParams) -> pl.DataFra
 def _note(
     io: StepIO, lake: Lake, rows: list[dict[str, Any]], told: pl.DataFrame, as_of: datetime, url: str, problem: str
 ) -> None:
-    facts = {"sent_at": as_of, "receiver": url, "delivered": not problem, "detail": problem}
+    facts = {"sent_at": as_of, "receiver": without_credentials(url), "delivered": not problem, "detail": problem}
     schema = {name: dtype for name, dtype in TABLES["alerts"].columns.items() if name != "as_of"}
     now = pl.DataFrame([{"incident_id": r["incident_id"], "status": r["status"], **facts} for r in rows], schema=schema)
     earlier = told.filter(~pl.col("incident_id").is_in(now["incident_id"].to_list())).select(list(schema))

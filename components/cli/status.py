@@ -36,7 +36,7 @@ def _collect(stack: Any, states: dict[str, str]) -> dict[str, Any]:
     from components.cli.local import processes
     from components.core import tracking
     from components.core.errors import ServiceError
-    from components.core.settings import settings
+    from components.core.settings import settings, without_credentials
 
     os.environ.update({name: value for name, value in stack.environment().items() if name.startswith("TRACEO_")})
     settings.cache_clear()
@@ -49,7 +49,7 @@ def _collect(stack: Any, states: dict[str, str]) -> dict[str, Any]:
         models = {"error": {"reason": str(error)}}
     return {
         "running": True,
-        "source": stack.source,
+        "source": without_credentials(stack.source),
         "home": str(stack.home),
         "services": services,
         "processes": states,

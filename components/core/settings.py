@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -75,3 +76,9 @@ def settings() -> Settings:
         problem = error.errors()[0]
         variable = "TRACEO_" + "_".join(str(part) for part in problem["loc"]).upper()
         raise SettingsError(f"{variable}: {problem['msg']}") from None
+
+
+def without_credentials(url: str) -> str:
+    """The URL as it may stand in messages, logs and pages."""
+    user, at, _ = urlsplit(url).netloc.rpartition("@")
+    return url.replace(user + at, "", 1) if at else url

@@ -24,7 +24,7 @@ import pandas as pd
 import yaml
 
 from components.core.errors import InputError, ServiceError
-from components.core.settings import settings
+from components.core.settings import settings, without_credentials
 
 # Keep a step that meets a dead server from hanging for minutes: three tries, ten seconds each.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
@@ -256,4 +256,6 @@ def _clear_errors() -> Iterator[None]:
     try:
         yield
     except mlflow.exceptions.MlflowException as error:
-        raise ServiceError(f"MLflow at {settings().tracking_uri}: {str(error).splitlines()[0]}") from error
+        raise ServiceError(
+            f"MLflow at {without_credentials(settings().tracking_uri)}: {str(error).splitlines()[0]}"
+        ) from error

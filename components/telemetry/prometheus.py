@@ -23,9 +23,10 @@ import polars as pl
 
 from components.core.errors import ServiceError
 from components.core.schema import TABLES
+from components.core.settings import without_credentials
 from components.core.times import Window, floor
 from components.telemetry.plan import STEP
-from components.telemetry.prometheus_api import MAX_POINTS, PrometheusApi, QueryRefused, without_credentials
+from components.telemetry.prometheus_api import MAX_POINTS, PrometheusApi, QueryRefused
 
 #: How far back the oldest sample is looked for.
 _LONGEST_HISTORY = timedelta(days=400)

@@ -6,11 +6,11 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
 from components.core.errors import ServiceError
+from components.core.settings import without_credentials
 
 #: Prometheus refuses a range query that would return more points per series (web/api/v1/api.go).
 MAX_POINTS = 11_000
@@ -93,12 +93,6 @@ class PrometheusApi:
             )
         self.warnings.update(str(warning) for warning in content.get("warnings") or ())
         return content["data"]
-
-
-def without_credentials(url: str) -> str:
-    """The URL as it may stand in messages and logs."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rsplit("@", 1)[-1]).geturl()
 
 
 def _json(answer: httpx.Response, where: str) -> dict[str, Any]:

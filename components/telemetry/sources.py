@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import polars as pl
 
 from components.core.errors import InputError, ParamsError
+from components.core.settings import without_credentials
 from components.core.times import Window, parse_instant
 
 #: The tables every source offers; one it has nothing for is read as empty.
@@ -70,7 +71,7 @@ def _open_shop(uri: str) -> Source:
 
 
 def _open_prometheus(uri: str) -> Source:
-    step_s = _whole(_options(uri, {"step_s"}).get("step_s", "30"), uri, "step_s")
+    step_s = _whole(_options(uri, {"step_s"}).get("step_s", "30"), without_credentials(uri), "step_s")
     if not (1 <= step_s <= 300 and 300 % step_s == 0):
         raise ParamsError(f"source: step_s={step_s} does not divide 300; choose 15, 30 or 60")
     from components.core.catalog import load_catalog

@@ -63,6 +63,20 @@ def test_plots_are_svg_and_unknown_series_are_not_found(client: TestClient) -> N
 
 
 @pytest.mark.parametrize(
+    ("start", "status"), [("2026-03-01T10:00:00", 200), ("2026-03-01T10:00:00+01:00", 200), ("2027-01-01", 404)]
+)
+def test_a_plot_starts_at_any_written_time(client: TestClient, start: str, status: int) -> None:
+    asked = {"service": HOSTILE, "metric": "error_rate_trend", "start": start}
+    assert client.get("/plots/anomaly.svg", params=asked).status_code == status
+
+
+def test_credentials_of_the_source_are_not_shown(home: Path) -> None:
+    page = TestClient(create_app(Settings(home=str(home), source="http://me:s3cret@prometheus:9090"))).get("/").text
+    assert "http://prometheus:9090" in page
+    assert "s3cret" not in page
+
+
+@pytest.mark.parametrize(
     "path",
     ["../secret.json", "runs/../stack.json", "runs/../../etc/passwd", "runs/none.html", "airflow/passwords.json"],
 )

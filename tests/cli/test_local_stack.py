@@ -65,6 +65,19 @@ def test_secrets_are_private_and_made_once(stack: Stack) -> None:
     assert stack.environment() == environment
 
 
+def test_credentials_of_a_source_are_private_and_never_shown(tmp_path: Path) -> None:
+    stack = new_stack("http://me:s3cret@prometheus:9090", tmp_path / "home", Settings())
+    stack.remember()
+    assert stack.environment()["TRACEO_SOURCE"] == stack.source
+    assert (stack.home / "stack.json").stat().st_mode & 0o077 == 0
+    shown = summary.describe(stack, [])
+    assert "http://prometheus:9090 " in shown
+    with pytest.raises(SettingsError) as refused:
+        new_stack("http://me:0ther@prometheus:9090", stack.home, Settings())
+    assert "s3cret" not in shown + str(refused.value)
+    assert "0ther" not in str(refused.value)
+
+
 def test_everything_listens_on_this_machine_alone(stack: Stack) -> None:
     environment = stack.environment()
     assert environment["AIRFLOW__API__HOST"] == environment["TRACEO_HOST"] == "127.0.0.1"

@@ -11,7 +11,7 @@ import polars as pl
 
 from components.core.catalog import load_catalog
 from components.core.lake import Lake
-from components.core.times import Window
+from components.core.times import Window, parse_instant
 
 mpl.use("svg")
 import matplotlib.dates as mdates
@@ -45,14 +45,11 @@ def anomaly(lake: Lake, service: str, metric: str, start: datetime | None, end: 
     last = lake.watermark("anomalies")
     if last is None:
         return None
-    window = (
-        Window(start or (end or last) - timedelta(hours=24), end or last)
-        if not (start and end and start > end)
-        else None
-    )
-    if window is None:
+    until = parse_instant(end) if end else last
+    since = parse_instant(start) if start else until - timedelta(hours=24)
+    if since > until:
         return None
-    rows = _of(lake.scan("anomalies", window), service, metric).sort("timestamp").collect()
+    rows = _of(lake.scan("anomalies", Window(since, until)), service, metric).sort("timestamp").collect()
     if rows.is_empty():
         return None
     figure, axes = _figure(service, metric)

@@ -10,7 +10,7 @@ import polars as pl
 
 from components.core.catalog import load_catalog
 from components.core.lake import Lake
-from components.core.settings import Settings
+from components.core.settings import Settings, without_credentials
 from components.core.times import Window, parse_instant
 
 _INCIDENTS, _ANOMALIES, _FORECASTS = 30, 12, 8
@@ -24,7 +24,7 @@ def page(lake: Lake, settings: Settings) -> dict[str, Any]:
     return {
         "as_of": as_of,
         "synthetic": settings.source.startswith("shop://"),
-        "source": settings.source,
+        "source": without_credentials(settings.source),
         "incidents": _incidents(lake),
         "forecasts": _forecasts(lake),
         "anomalies": _anomalies(lake, as_of),

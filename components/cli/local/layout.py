@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from components.core.errors import InputError, SettingsError
-from components.core.settings import REPOSITORY, Settings
+from components.core.settings import REPOSITORY, Settings, without_credentials
 from components.core.times import floor, iso
 
 ROOT = REPOSITORY / ".traceo"
@@ -134,8 +134,8 @@ class Stack:
         """Note which stack is the current one, for `traceo status`."""
         content = {"home": str(self.home), "source": self.source, "host": self.settings.host, "ports": self.ports}
         for place in (ROOT / "current.json", self.home / "stack.json"):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(json.dumps(content, indent=1))
+            # A source may hold credentials.
+            _write_private(place, json.dumps(content, indent=1))
 
 
 def new_stack(source: str, home: Path | None, settings: Settings) -> Stack:
@@ -147,7 +147,8 @@ def new_stack(source: str, home: Path | None, settings: Settings) -> Stack:
     known = _known(home)
     if known and _without_anchor(known["source"]) != _without_anchor(source):
         raise SettingsError(
-            f"{home} holds what was learnt from {known['source']}, not from {source}; "
+            f"{home} holds what was learnt from {without_credentials(known['source'])}, not from "
+            f"{without_credentials(source)}; "
             "name another --home or run `make clean`"
         )
     return Stack(home, known["source"] if known else _resolved(source), settings)

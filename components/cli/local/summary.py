@@ -11,6 +11,7 @@ import polars as pl
 from components.cli.local.airflow import Run
 from components.cli.local.layout import Stack
 from components.core.lake import Lake
+from components.core.settings import without_credentials
 from components.core.times import Window
 
 _LISTED = 5
@@ -40,11 +41,11 @@ def describe(stack: Stack, runs: Sequence[Run]) -> str:
 
 
 def _source(stack: Stack, lake: Lake) -> str:
-    covered = lake.coverage("metrics")
+    covered, source = lake.coverage("metrics"), without_credentials(stack.source)
     if not covered:
-        return f"Source: {stack.source} (nothing imported yet)"
+        return f"Source: {source} (nothing imported yet)"
     note = " (synthetic)" if stack.source.startswith("shop://") else ""
-    return f"Source: {stack.source}{note}, {covered[0].start:%Y-%m-%d %H:%M} to {covered[-1].end:%Y-%m-%d %H:%M} UTC"
+    return f"Source: {source}{note}, {covered[0].start:%Y-%m-%d %H:%M} to {covered[-1].end:%Y-%m-%d %H:%M} UTC"
 
 
 def _forecasts(lake: Lake) -> list[str]:
