@@ -20,7 +20,11 @@ _SERIES, _BAND, _EVENT = "#1f4e79", "#9ecae1", "#d62728"
 
 def draw(detection: Detection, title: str, suffix: str) -> bytes:
     """A PNG (`.png`) or a self-contained HTML page (`.html`); at most eight columns, the most anomalous ones."""
-    image = _png(_figure(detection, title))
+    import matplotlib
+
+    # Names come from the data: a dollar sign in them begins no formula.
+    with matplotlib.rc_context({"text.parse_math": False}):
+        image = _png(_figure(detection, title))
     if suffix == ".png":
         return image
     name = html.escape(title)

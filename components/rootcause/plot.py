@@ -23,6 +23,8 @@ _COLOURS = "YlOrRd"
 def draw(diagnosis: Diagnosis, title: str) -> bytes:
     """The picture as PNG; at most 25 services, the highest scores first, and the six strongest series."""
     matplotlib.use("Agg")
+    # Names come from the data: a dollar sign in them begins no formula.
+    matplotlib.rcParams["text.parse_math"] = False
     from matplotlib import pyplot
 
     signals = _signals(diagnosis)

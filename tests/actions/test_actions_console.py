@@ -18,7 +18,7 @@ from components.core.times import Window, iso
 
 from .test_actions_steps import NOON, T0, put_anomalies
 
-HOSTILE = "<script>alert(1)</script>"
+HOSTILE = "<script>alert(1)</script> $^{$"
 
 
 @pytest.fixture

@@ -130,6 +130,14 @@ def test_plots_are_a_picture_or_a_page(outage: Path, tmp_path: Path):
     assert 'src="data:image/png;base64,' in page
 
 
+def test_a_name_with_dollar_signs_is_drawn_as_it_is(outage: Path, tmp_path: Path):
+    frame = pl.read_csv(outage)
+    outage = outage.with_name("a$^{$.csv")
+    frame.rename({frame.columns[1]: "paid $^{ and $"}).write_csv(outage)
+    detected(outage, "--plot", tmp_path / "p.png")
+    assert (tmp_path / "p.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
 def test_a_directory_goes_on_past_a_bad_file(tmp_path: Path, capsys):
     source = tmp_path / "in"
     (source / "sub").mkdir(parents=True)

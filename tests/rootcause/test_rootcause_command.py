@@ -33,6 +33,13 @@ def test_a_case_is_diagnosed_drawn_and_summed_up(folder: Path, tmp_path: Path, c
     assert capsys.readouterr().out.startswith("db cpu_percent (cpu, association, score 0.")
 
 
+def test_names_with_dollar_signs_are_drawn_as_they_are(folder: Path, tmp_path: Path):
+    for file in folder.glob("*.csv"):
+        file.write_text(file.read_text().replace("db", "d$^{$b"))
+    odd = folder.rename(folder.with_name("odd $^{$"))
+    assert _run(odd, "--output", tmp_path / "out.json", "--plot", tmp_path / "out.png") == 0
+
+
 def test_all_but_the_clock_reading_is_the_same_bytes_again(folder: Path, tmp_path: Path):
     lines = []
     for name in ("one", "two"):

@@ -17,6 +17,9 @@ mpl.use("svg")
 import matplotlib.dates as mdates
 from matplotlib.figure import Figure
 
+# Names come from the data: a dollar sign in them begins no formula.
+mpl.rcParams["text.parse_math"] = False
+
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 _HISTORY = timedelta(days=7)
 _BLUE, _RED, _GREY = "#2563eb", "#dc2626", "#6b7280"
