@@ -11,6 +11,7 @@ import polars as pl
 
 from components.core import storage
 from components.core.catalog import WatchedMetric, load_catalog
+from components.core.errors import InputError
 from components.core.lake import Lake
 from components.core.schema import TABLES
 from components.core.settings import settings
@@ -52,7 +53,11 @@ def train(io: StepIO, params: TrainParams) -> dict[str, Any]:
 
 def evaluate(io: StepIO, params: EvaluateParams) -> dict[str, Any]:
     """MASE of champion, challenger and seasonal-naive on each series' held-out hours."""
-    rows = io.read_table("holdout").sort("series_id", "timestamp")
+    rows = io.read_table("holdout")
+    missing = [name for name in holdout.SCHEMA if name not in rows.columns]
+    if missing:
+        raise InputError(f"{io.uri('holdout')}: no column {missing[0]!r}; train again to write it")
+    rows = rows.sort("series_id", "timestamp")
     contestants = ["challenger"]
     if io.has("champion") and storage.exists(io.uri("champion") + SIDECAR):
         contestants.append("champion")
