@@ -86,7 +86,9 @@ def _as_features(stored: pl.DataFrame) -> pl.DataFrame:
 
 
 def _series_id() -> pl.Expr:
-    return pl.concat_str("service", "metric", separator="/").alias("series_id")
+    """One string per service and metric; a slash within a service (namespace/job) is escaped: no two become one."""
+    service = pl.col("service").str.replace_all("%", "%25", literal=True).str.replace_all("/", "%2F", literal=True)
+    return pl.concat_str(service, "metric", separator="/").alias("series_id")
 
 
 def _sliced(instants: list[datetime]) -> Iterator[list[datetime]]:

@@ -67,6 +67,17 @@ def test_a_feature_is_seen_from_its_event_timestamp_on_and_for_half_an_hour() ->
     assert (known["event_timestamp"] <= known["instant"]).all()
 
 
+def test_slashes_in_names_keep_two_series_apart() -> None:
+    odd = pl.lit("b/m").alias("metric")
+    rows = pl.concat([features([1], "a/b"), features([2], "a").with_columns(odd), features([3], "a%2Fb")])
+    known = store.as_known(rows, [T0 + STEP])
+    assert known.select("service", "metric", "mean").rows() == [
+        ("a", "b/m", 2.0),
+        ("a%2Fb", "m", 3.0),
+        ("a/b", "m", 1.0),
+    ]
+
+
 def test_what_is_known_does_not_depend_on_later_rows() -> None:
     early = features([1, 2, 3])
     both = pl.concat([early, features([9, 9, 9], start=T0 + 3 * STEP)])
