@@ -13,7 +13,7 @@ help: ## list the targets
 install: .venv/installed ## make .venv from the hashed lock
 
 .venv/installed: requirements.lock infra/images/bootstrap.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Traceo needs Python 3.11 or later; call make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Traceo needs Python 3.11 to 3.13; call make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --require-hashes -r infra/images/bootstrap.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock

@@ -76,7 +76,9 @@ def average_precision(labels: BoolArray, scores: FloatArray) -> float:
 def mean_by_detector(table: pl.DataFrame) -> Mapping[str, float]:
     """Mean average precision over folds and series, best first."""
     means = (
-        table.group_by("detector").agg(pl.col("average_precision").mean()).sort("average_precision", descending=True)
+        table.group_by("detector")
+        .agg(pl.col("average_precision").mean())
+        .sort(["average_precision", "detector"], descending=[True, False])
     )
     return dict(means.iter_rows())
 

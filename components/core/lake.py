@@ -26,7 +26,7 @@ from typing import Any
 import polars as pl
 
 from components.core import storage
-from components.core.errors import InputError
+from components.core.errors import InputError, StorageError
 from components.core.schema import TABLES, TableSchema
 from components.core.times import Window, merge, subtract
 
@@ -65,11 +65,13 @@ class Lake:
     ) -> Partition:
         """Write one window of a table within one UTC day, once: an existing partition is left as it is.
 
-        InputError where the window crosses midnight or a row lies outside it.
+        InputError where the window crosses midnight or a row lies outside it; StorageError where another window
+        that overlaps this one stands already, as when two runs fill the same gap at once.
         """
         partition = Partition(table, self._window_uri(table, window), window)
         if storage.exists(partition.uri + SIDECAR):
             return partition
+        self._refuse_overlap(partition)
         schema = _schema(table)
         if len(list(window.split_by_day())) > 1:
             raise InputError(f"window {window} of {table!r} crosses midnight; split it with Window.split_by_day")
@@ -200,6 +202,18 @@ class Lake:
 
     def _snapshot_uri(self, table: str, as_of: datetime) -> str:
         return storage.join(self.uri, table, f"as_of={as_of.astimezone(UTC):{_STAMP}}.parquet")
+
+    def _refuse_overlap(self, partition: Partition) -> None:
+        window = partition.window
+        for sidecar in storage.list_files(partition.uri.rsplit("/", 1)[0], ".parquet" + SIDECAR):
+            stem = storage.name(sidecar).removesuffix(".parquet" + SIDECAR)
+            if window is None or stem.startswith("late-"):
+                continue
+            other = Window(*(_instant(part) for part in stem.split("_")))
+            if other.start < window.end and window.start < other.end:
+                raise StorageError(
+                    f"{partition.uri} overlaps {stem}, which another run wrote meanwhile; run the step again"
+                )
 
     def _write(self, uri: str, frame: pl.DataFrame, meta: dict[str, Any]) -> None:
         data = _parquet(frame)

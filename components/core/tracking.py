@@ -138,7 +138,10 @@ def versions(name: str) -> list[ModelVersion]:
 def registered_models() -> dict[str, dict[str, str]]:
     """Every registered model with its aliases and the version each points to."""
     with _clear_errors():
-        return {m.name: {a: str(v) for a, v in m.aliases.items()} for m in client().search_registered_models()}
+        return {
+            m.name: {a: str(v) for a, v in m.aliases.items()}
+            for m in client().search_registered_models(max_results=1000)
+        }
 
 
 def version_of(name: str, alias: str) -> str | None:

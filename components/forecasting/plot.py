@@ -20,6 +20,14 @@ _BLUE, _RED = "#1f5fa8", "#b3261e"
 
 def draw(history: History, forecast: Forecast, risk: Risk | None, title: str) -> bytes:
     """PNG bytes of the picture; the same input gives the same bytes."""
+    import matplotlib
+
+    # Names come from the data: a dollar sign in them begins no formula.
+    with matplotlib.rc_context({"text.parse_math": False}):
+        return _draw(history, forecast, risk, title)
+
+
+def _draw(history: History, forecast: Forecast, risk: Risk | None, title: str) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

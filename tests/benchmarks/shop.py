@@ -66,7 +66,11 @@ class Replay:
         self._train("forecasting", {}, before)
 
     def score(self) -> None:
-        """The scored day, as the five-minute runs would have seen it."""
+        """The scored day in one look at its end.
+
+        Detection looks back only, so the incidents are those of the five-minute runs; a diagnosis sees what the run
+        some ten minutes after the detection would have seen.
+        """
         for hour in sorted(self.forecast_hours() | {ANCHOR}):
             self.run("forecasting.predict", f"predict-{hour:%d%H}", as_of=iso(hour))
         now = iso(ANCHOR)
@@ -171,18 +175,26 @@ class Replay:
 
     def _limit_alarm(self, fault: Fault) -> bool:
         """The naive baseline: does a five-minute mean of the fault's own services pass its limit meanwhile?"""
+        return any(_concerns(fault, service, time) for service, _, time in self._beyond_limit())
+
+    def false_limit_alarms(self) -> int:
+        """Series of the scored day that the naive baseline alarms on though no fault concerns them."""
+        real = [fault for fault in self.faults() if not fault.decoy]
+        return len({(s, m) for s, m, time in self._beyond_limit() if not any(_concerns(f, s, time) for f in real)})
+
+    def _beyond_limit(self) -> list[tuple[str, str, datetime]]:
+        """Service, metric and time of every five-minute mean of the scored day beyond its limit."""
         catalog = load_catalog()
-        window = Window(max(fault.start, ANCHOR - _DAY), min(fault.end, ANCHOR))
-        rows = (
-            self.lake.scan("features", window)
-            .filter(pl.col("service").is_in([fault.service, *fault.affected]))
-            .collect()
+        rows = self.lake.read("features", Window(ANCHOR - _DAY, ANCHOR)).select(
+            "service", "metric", "timestamp", "mean"
         )
-        return any(
-            _beyond(row["mean"], watched.limit, watched.direction)
-            for row in rows.iter_rows(named=True)
-            if (watched := catalog.get(row["metric"])) and watched.limit is not None
-        )
+        return [
+            (service, metric, time)
+            for service, metric, time, mean in rows.iter_rows()
+            if (watched := catalog.get(metric))
+            and watched.limit is not None
+            and _beyond(mean, watched.limit, watched.direction)
+        ]
 
 
 def _beyond(value: float, limit: float, direction: str) -> bool:
@@ -203,6 +215,12 @@ def _forecast_hour(fault: Fault) -> datetime | None:
     return floor(min(crossing - lead, ANCHOR), _HOUR)
 
 
+def _concerns(fault: Fault, service: str, time: datetime) -> bool:
+    """Whether a fault explains what a service shows at a time."""
+    in_time = min(fault.start, fault.acute_start) - _BEFORE <= time <= fault.end + _AFTER
+    return in_time and service in (fault.service, *fault.affected)
+
+
 def _overlaps(fault: Fault, incident: Incident) -> bool:
     acute = max(fault.start, min(fault.acute_start, fault.end)) if not fault.decoy else fault.start
     in_time = incident.started_at <= fault.end + _AFTER and incident.ended_at >= acute - _BEFORE
@@ -210,9 +228,9 @@ def _overlaps(fault: Fault, incident: Incident) -> bool:
 
 
 def _match(fault: Fault, incidents: Sequence[Incident]) -> Incident | None:
-    """The incident that tells of this fault: one that overlaps it, the right cause first, then the earliest."""
+    """The incident that tells of this fault: of those that overlap it, the one that began nearest to its first harm."""
     candidates = [incident for incident in incidents if _overlaps(fault, incident)]
-    return min(candidates, key=lambda i: (i.cause != fault.service, i.started_at), default=None)
+    return min(candidates, key=lambda i: (abs(i.started_at - fault.acute_start), i.started_at), default=None)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -222,6 +240,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-write", action="store_true", help="print only; leave RESULTS.md alone")
     arguments = parser.parse_args(argv)
     outcomes: list[Outcome] = []
+    limit_alarms = 0
     unexplained: list[tuple[int, Incident, str]] = []
     for seed in arguments.seeds:
         with tempfile.TemporaryDirectory() as temporary:
@@ -234,7 +253,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 replay.score()
             outcomes += replay.outcomes()
             unexplained += [(seed, incident, decoy) for incident, decoy in replay.unexplained()]
-    section = report(outcomes, unexplained, arguments.seeds)
+            limit_alarms += replay.false_limit_alarms()
+    section = report(outcomes, unexplained, arguments.seeds, limit_alarms)
     print(section)
     if not arguments.no_write:
         write_section("shop", section)

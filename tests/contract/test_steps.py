@@ -44,7 +44,10 @@ _ACCOUNTS = {"ingested", "validation", "built", "scored"}
 
 
 class Killed(BaseException):
-    """Stands for a SIGKILL in the middle of a step: nothing of the step runs after it."""
+    """Stands for a SIGKILL in the middle of a step; unlike one it lets `finally` blocks run.
+
+    Real kills are tested on single steps (tests/telemetry, tests/core) and on the whole stack (tests/e2e).
+    """
 
 
 def test_every_step_is_in_the_chain() -> None:

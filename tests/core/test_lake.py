@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from components.core import storage
-from components.core.errors import InputError, SchemaError
+from components.core.errors import InputError, SchemaError, StorageError
 from components.core.lake import INCOMING, Lake
 from components.core.times import Window
 
@@ -107,6 +107,13 @@ def test_an_unknown_table_and_rows_outside_are_refused(lake: Lake) -> None:
         lake.write_window("metrics", rows(5), Window(T0, T0 + 25 * HOUR), **MADE)
     with pytest.raises(SchemaError, match="lacks column 'value'"):
         lake.write_window("metrics", rows(5).drop("value"), Window(T0, T0 + 24 * HOUR), **MADE)
+
+
+def test_two_runs_cannot_write_the_same_time_twice(lake: Lake) -> None:
+    lake.write_window("metrics", rows(1), Window(T0, T0 + 2 * HOUR), **MADE)
+    with pytest.raises(StorageError, match="overlaps 20260131T000000_20260131T020000, which another run wrote"):
+        lake.write_window("metrics", rows(1, 3), Window(T0 + HOUR, T0 + 4 * HOUR), **MADE)
+    assert lake.read("metrics").height == 1
 
 
 def test_data_without_its_sidecar_does_not_exist(tmp_path: Path) -> None:

@@ -75,7 +75,9 @@ def _anomalies(lake: Lake) -> list[str]:
 
 
 def _incident(lake: Lake) -> list[str]:
-    incidents = lake.read_snapshot("incidents").sort("started_at", descending=True)
+    # What is forecast stands above; here is what happened.
+    happened = ~pl.col("evidence").str.starts_with('[{"kind": "forecast"')
+    incidents = lake.read_snapshot("incidents").filter(happened).sort("started_at", descending=True)
     if incidents.is_empty():
         return ["  none"]
     row = incidents.row(0, named=True)
