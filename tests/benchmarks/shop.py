@@ -1,7 +1,7 @@
 """`make bench-shop`: are the synthetic shop's injected faults of one day forecast, detected and explained?
 
 For each seed the whole product runs on 30 days of the shop, step by step and without servers. The models are
-trained on what came before the scored day. Thresholds were chosen on other seeds (1 to 3).
+trained on what came before the scored day. Thresholds were chosen on other seeds (1 to 8).
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class Outcome:
 
 _DEFINITION = (
     "`make bench-shop`. Data: the built-in **synthetic** shop, 30 days, seeds {seeds}; models trained on days 1 to 29, "
-    "day 30 scored; thresholds chosen on seeds 1 to 3. A fault is *detected* when an incident overlaps it in time and "
+    "day 30 scored; thresholds chosen on seeds 1 to 8. A fault is *detected* when an incident overlaps it in time and "
     "in services, with its delay from the first harm; the *first cause* is the top of that incident's "
     "root-cause ranking (of several incidents the one that begins nearest to the first harm counts). "
     "*Forecast*: at the kind's lead time (or half the notice, if shorter) the probability of passing the limit is at "
