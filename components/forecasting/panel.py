@@ -18,15 +18,16 @@ COLUMNS = ("series_id", "timestamp", "value")
 def hourly(features: pl.LazyFrame, as_of: datetime) -> pl.DataFrame:
     """Hourly means (weighted by samples) known at `as_of`: series_id, service, metric, timestamp, value; sorted."""
     weight = pl.col("count").clip(lower_bound=1)
-    # In order: sums of floats in another order differ in their last bits, and so would the model's bytes.
+    known = features.filter(pl.col("event_timestamp") <= as_of, pl.col("mean").is_finite())
+    # Sorted and collected first: a lazy aggregation adds floats in an order of its own, and the last bits would differ
+    # from run to run, and with them the model's bytes.
+    rows = known.sort("service", "metric", "timestamp").collect()
     return (
-        features.filter(pl.col("event_timestamp") <= as_of, pl.col("mean").is_finite())
-        .group_by("service", "metric", pl.col("timestamp").dt.truncate("1h"), maintain_order=True)
+        rows.group_by("service", "metric", pl.col("timestamp").dt.truncate("1h"), maintain_order=True)
         .agg(((pl.col("mean") * weight).sum() / weight.sum()).alias("value"))
         .with_columns(pl.concat_str("service", pl.lit("/"), "metric").alias("series_id"))
         .select("series_id", "service", "metric", "timestamp", "value")
         .sort("series_id", "timestamp")
-        .collect()
     )
 
 

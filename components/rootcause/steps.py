@@ -113,7 +113,9 @@ def _case(
 def _metrics(lake: Lake, window: Window) -> pl.DataFrame:
     keys = ["timestamp", "service", "metric"]
     slots = lake.scan("metrics", window).with_columns(pl.col("timestamp").dt.truncate(_RAW_STEP))
-    return slots.group_by(keys, maintain_order=True).agg(pl.col("value").mean()).sort(keys).collect()
+    # Collected first: a lazy aggregation adds floats in an order of its own.
+    rows = slots.sort(*keys, "value").collect()
+    return rows.group_by(keys, maintain_order=True).agg(pl.col("value").mean()).sort(keys)
 
 
 def _rows(lake: Lake, table: str, window: Window, order: list[str]) -> pl.DataFrame:
