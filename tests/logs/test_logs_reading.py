@@ -25,8 +25,8 @@ def lines_of(path: Path) -> list[str]:
     ("name", "content"),
     [
         ("a.log", TEXT.encode()),
-        ("a.log.gz", gzip.compress(TEXT.encode())),
-        ("two-members.gz", gzip.compress(TEXT[:10].encode()) + gzip.compress(TEXT[10:].encode())),
+        ("a.log.gz", gzip.compress(TEXT.encode(), mtime=0)),
+        ("two-members.gz", gzip.compress(TEXT[:10].encode(), mtime=0) + gzip.compress(TEXT[10:].encode(), mtime=0)),
         ("a.log.zst", zstandard.compress(TEXT.encode())),
         ("two-frames.zst", zstandard.compress(TEXT[:10].encode()) + zstandard.compress(TEXT[10:].encode())),
         ("bom.log", b"\xef\xbb\xbf" + TEXT.encode()),
@@ -60,7 +60,7 @@ def test_truncated_files_are_refused(tmp_path: Path, compress) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [("a.log", b""), ("a.gz", gzip.compress(b"")), ("a.zst", zstandard.compress(b""))]
+    ("name", "content"), [("a.log", b""), ("a.gz", gzip.compress(b"", mtime=0)), ("a.zst", zstandard.compress(b""))]
 )
 def test_empty_files_are_refused(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
