@@ -10,11 +10,20 @@ TraceoError                exit 1  something of ours could not be done
 └── ServiceError           exit 1  a server did not answer, or answered with an error
 """
 
+from collections.abc import Mapping
+
 
 class TraceoError(Exception):
-    """Something of ours could not be done; the message says what, where and how to mend it."""
+    """Something of ours could not be done; the message says what, where and how to mend it.
+
+    links: what the failed work left to look at, by the names a step's summary uses (`report`, `mlflow_run_id`).
+    """
 
     exit_code = 1
+
+    def __init__(self, *arguments: object, links: Mapping[str, str] | None = None) -> None:
+        super().__init__(*arguments)
+        self.links: dict[str, str] = dict(links or {})
 
 
 class InputError(TraceoError):

@@ -25,6 +25,10 @@ class Settings(BaseSettings):
     source: str = Field(default="shop://", description="shop://?seed=N&anchor=TIME, a directory, or http://host:9090")
     catalog: str = Field(default=str(REPOSITORY / "infra/config/catalog.yaml"), description="the watched metrics")
     runner: str = Field(default="process", description="how Airflow launches a step")
+    image_prefix: str = Field(
+        default="localhost/traceo-", description="what the name of a component's image starts with"
+    )
+    image_tag: str = Field(default="dev", pattern=r"^[\w][\w.-]{0,127}$", description="tag of the images")
     mlflow_uri: str | None = Field(
         default=None, description="tracking server; default sqlite:///<home>/mlflow/mlflow.db"
     )

@@ -31,6 +31,8 @@ from components.core.schema import TABLES
 from components.core.spec import Params, Port, Spec, specs
 
 SIDECAR = ".meta.json"
+#: Begins the line on which a failing step says what it left to look at; launchers read it.
+LINKS_LINE = "traceo links: "
 P = TypeVar("P", bound=Params)
 logger = logging.getLogger("traceo.step")
 
@@ -213,6 +215,8 @@ def main(domain: str, argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(error: TraceoError) -> int:
+    if error.links:
+        print(LINKS_LINE + json.dumps(error.links, sort_keys=True), flush=True)
     print(f"error: {error}", file=sys.stderr)
     return error.exit_code
 

@@ -15,7 +15,7 @@ from airflow.sdk import Asset, BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowSkipException
 
 from components.core import storage
-from components.core.errors import NotYetError
+from components.core.errors import NotYetError, TraceoError
 from components.core.lake import Lake
 from components.core.launch import Launcher, launcher
 from components.core.settings import settings
@@ -96,6 +96,9 @@ class StepOperator(BaseOperator):
         except NotYetError as error:
             # Too little data is no failure: the task and those that need it are skipped until a later run.
             raise AirflowSkipException(str(error)) from None
+        except TraceoError as error:
+            self._link(error.links)
+            raise
         self._link(summary)
         self._announce(context)
         return summary

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import signal
 import subprocess
@@ -11,10 +10,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from components.core.errors import NotYetError, TraceoError
+from components.core.launch.outcome import Outcome
 from components.core.spec import Spec
-
-logger = logging.getLogger("traceo.launch")
 
 
 def command(spec: Spec, uris: Mapping[str, str], params: Mapping[str, Any]) -> list[str]:
@@ -44,25 +41,12 @@ class ProcessLauncher:
             start_new_session=True,
         ) as process:
             self._process = process
-            last = ""
+            outcome = Outcome(spec)
             for line in process.stdout or ():
-                last = line.rstrip() or last
-                logger.info(line.rstrip())
-        if process.returncode == NotYetError.exit_code:
-            raise NotYetError(last.removeprefix("error: "))
-        if process.returncode:
-            raise TraceoError(f"{spec.name} ended with exit code {process.returncode}: {last}")
-        return _summary(spec, last)
+                outcome.follow(line)
+        return outcome.settle(process.returncode)
 
     def stop(self) -> None:
         """End the step and everything it started."""
         if self._process and self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGTERM)
-
-
-def _summary(spec: Spec, last: str) -> dict[str, Any]:
-    try:
-        summary: dict[str, Any] = json.loads(last)
-    except ValueError:
-        raise TraceoError(f"{spec.name} printed no summary as its last line, but {last[:200]!r}") from None
-    return summary

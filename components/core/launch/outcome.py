@@ -1,0 +1,48 @@
+"""What a launched step said: its summary, or why it failed and what it left to look at. The same for every launcher."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from components.core.errors import NotYetError, TraceoError
+from components.core.spec import Spec
+from components.core.step import LINKS_LINE
+
+logger = logging.getLogger("traceo.launch")
+
+
+class Outcome:
+    """Follows a step's output line by line and judges it by its exit code."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._name = spec.name
+        self._last = ""
+        self._links: dict[str, str] = {}
+
+    def follow(self, line: str) -> None:
+        """Take one line of the step's output; it also goes to the log."""
+        line = line.rstrip()
+        logger.info(line)
+        if line.startswith(LINKS_LINE):
+            self._links = json.loads(line.removeprefix(LINKS_LINE))
+        else:
+            self._last = line or self._last
+
+    def settle(self, exit_code: int) -> dict[str, Any]:
+        """The step's summary; TraceoError carries its last line and links where it failed, NotYetError where it waits."""
+        if exit_code == NotYetError.exit_code:
+            raise NotYetError(self._last.removeprefix("error: "), links=self._links)
+        if exit_code:
+            message = f"{self._name} ended with exit code {exit_code}: {self._last}"
+            raise TraceoError(message, links=self._links)
+        return self._summary()
+
+    def _summary(self) -> dict[str, Any]:
+        try:
+            summary: dict[str, Any] = json.loads(self._last)
+        except ValueError:
+            message = f"{self._name} printed no summary as its last line, but {self._last[:200]!r}"
+            raise TraceoError(message) from None
+        return summary
