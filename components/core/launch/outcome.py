@@ -31,7 +31,10 @@ class Outcome:
             self._last = line or self._last
 
     def settle(self, exit_code: int) -> dict[str, Any]:
-        """The step's summary; TraceoError carries its last line and links where it failed, NotYetError where it waits."""
+        """The step's summary.
+
+        TraceoError carries the step's last line and links where it failed, NotYetError where it waits for data.
+        """
         if exit_code == NotYetError.exit_code:
             raise NotYetError(self._last.removeprefix("error: "), links=self._links)
         if exit_code:
