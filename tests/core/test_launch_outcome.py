@@ -29,7 +29,7 @@ def test_a_failure_carries_its_reason_and_its_links() -> None:
 
 
 def test_waiting_for_data_is_told_apart() -> None:
-    with pytest.raises(NotYetError, match="^two hours so far$"):
+    with pytest.raises(NotYetError, match=r"^two hours so far$"):
         outcome("error: two hours so far").settle(3)
 
 
