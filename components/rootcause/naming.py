@@ -34,13 +34,14 @@ class Sense:
     """kind: one of KINDS, "queue" or "unknown"; internal: the service's own resource, not what its callers feel.
 
     bad: the direction of change that hurts ("above", "below", "both"); shared: measured on the machine
-    below, so that several services show the same value.
+    below, so that several services show the same value; listed: the catalogue says so, it is no guess from a name.
     """
 
     kind: str
     internal: bool
     bad: str
     shared: bool = False
+    listed: bool = False
 
 
 @lru_cache(maxsize=65536)
@@ -48,7 +49,7 @@ def sense(metric: str) -> Sense:
     """What the metric of this name measures; never raises."""
     listed = watched([metric]).get(metric)
     if listed:
-        return Sense(listed.kind, listed.internal, listed.bad)
+        return Sense(listed.kind, listed.internal, listed.bad, listed=True)
     words = "_" + re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", metric).lower()).strip("_") + "_"
     kind = next((kind for kind, pattern in _PATTERNS if re.search(pattern, words)), "unknown")
     bad = "below" if _LOWER_IS_BAD.search(words) else "both" if kind in ("traffic", "unknown") else "above"

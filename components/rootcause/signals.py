@@ -21,8 +21,9 @@ from components.rootcause.tracing import ERROR_ORIGIN, OWN_TIME
 
 #: Past this everything is simply broken, and more would only measure how constant the series was before.
 MAX_STRENGTH = 4.0
-#: Signals that move in the harmless direction (load that falls with the traffic) are mostly consequences.
-_HARMLESS = 0.3
+#: Signals that move in the harmless direction (load that falls with the traffic) are mostly consequences. Where the
+#: catalogue itself says which direction hurts they are no evidence at all: a disk that log rotation empties.
+_HARMLESS_BY_NAME = 0.3
 _TRAFFIC, _SHARED, _UNKNOWN = 0.5, 0.6, 0.8
 _FELT = ("latency", "error", "traffic")
 #: Slow services do not explain errors as well as failing ones do, nor the other way round.
@@ -60,7 +61,8 @@ def metric_signal(item: Deviation, min_deviation: float, noticed_kind: str | Non
     internal = meaning.internal and not spans
     harmful = "above" if spans else meaning.bad
     rising = item.z > 0
-    weight = 1.0 if harmful == "both" or rising == (harmful == "above") else _HARMLESS
+    hurts = harmful == "both" or rising == (harmful == "above")
+    weight = 1.0 if hurts else 0.0 if meaning.listed and not spans else _HARMLESS_BY_NAME
     weight *= _TRAFFIC if kind == "traffic" else _UNKNOWN if kind == "unknown" else 1.0
     weight *= _SHARED if meaning.shared else 1.0
     if noticed_kind in _FELT and kind in _FELT and kind != noticed_kind:

@@ -63,6 +63,15 @@ def test_spikes_that_are_usual_are_no_cause():
     assert diagnose(case(pl.concat([quiet, spiky.with_columns(value.alias("value"))])), PARAMS).abstained
 
 
+def test_the_harmless_direction_of_a_catalogue_metric_is_no_evidence():
+    """Log rotation empties web's disk while a leak slowly fills db's memory."""
+    rotated = series("web", "disk_io_utilization", 60.0, 0.5, -40.0)
+    leak = series("db", "memory_pressure_gradual", 50.0, 0.5, 8.0)
+    found = diagnose(case(pl.concat([metrics(), rotated, leak])), PARAMS)
+    assert [(cause["service"], cause["metric"]) for cause in found.causes][0] == ("db", "memory_pressure_gradual")
+    assert next(cause for cause in found.causes if cause["service"] == "web")["score"] == 0.0
+
+
 def test_a_deployment_shortly_before_is_an_intervention_with_its_effect():
     jumps = {("shop", "error_ratio"): 60.0, ("web", "error_ratio"): 40.0}
     changes = frame("changes", [(NOTICED - timedelta(minutes=2), "shop", "deploy shop 2.3.1")])
