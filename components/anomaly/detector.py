@@ -235,11 +235,6 @@ class Detector(ABC):
         return Surprise(np.tile(nothing, (1, 2)), band=band), np.tile(self.limits, (len(panel), 1))
 
 
-def trailing_context(panel: Panel, detector: Detector) -> Panel:
-    """The newest rows of history that score the rows after them."""
-    return panel.rows(len(panel) - detector.context_rows, len(panel))
-
-
 def _band(band: Band | None, limits: FloatArray, shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray, FloatArray]:
     if band is None:
         unknown = np.full(shape, np.nan)

@@ -50,6 +50,22 @@ def file_jobs(source: Path, output: Path, suffixes: Sequence[str]) -> list[Job]:
     return [Job(source, output)]
 
 
+def refuse_collisions(jobs: Sequence[Job], place: Callable[[Job], Path]) -> None:
+    """InputError where two jobs would write to the same place."""
+    taken: dict[Path, Job] = {}
+    for job in jobs:
+        other = taken.setdefault(place(job), job)
+        if other is not job:
+            raise InputError(
+                f"{other.source} and {job.source} would write the same {place(job)}…: rename one or call twice"
+            )
+
+
+def printable(text: str) -> str:
+    """Text as it may stand on a terminal: without the control characters that a file's content smuggles in."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text)
+
+
 def run_jobs(jobs: Sequence[Job], work: Work, label: str) -> int:
     """Run every job, over all cores; print summaries on stdout and bad inputs on stderr. Returns the exit code.
 
@@ -70,7 +86,7 @@ def run_jobs(jobs: Sequence[Job], work: Work, label: str) -> int:
         for future in as_completed(pending):
             progress.advance(task)
             try:
-                print(f"{pending[future].source.name}: {future.result()}")
+                print(printable(f"{pending[future].source.name}: {future.result()}"))
             except TraceoError as error:
                 errors.append((pending[future], error))
             except BrokenProcessPool:
@@ -78,15 +94,15 @@ def run_jobs(jobs: Sequence[Job], work: Work, label: str) -> int:
                     (pending[future], TraceoError(f"{pending[future].source}: a worker was killed; try again"))
                 )
     for _, refused in sorted(errors, key=lambda item: str(item[0].source)):
-        print(f"error: {refused}", file=sys.stderr)
+        print(printable(f"error: {refused}"), file=sys.stderr)
     print(f"{len(jobs) - len(errors)} of {len(jobs)} done" + (f", {len(errors)} refused" if errors else ""))
     return max((refused.exit_code for _, refused in errors), default=0)
 
 
 def _run_one(job: Job, work: Work) -> int:
     try:
-        print(work(job))
+        print(printable(work(job)))
     except TraceoError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(printable(f"error: {error}"), file=sys.stderr)
         return error.exit_code
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,10 +37,12 @@ def add(commands: Any) -> None:
 def main(arguments: argparse.Namespace) -> int:
     from components.anomaly import detectors
     from components.anomaly.detect import tuning_of
+    from components.anomaly.specs import DetectParams
     from components.cli.batch import file_jobs, run_jobs
+    from components.cli.params import params_of
     from components.core.files import TABLE_SUFFIXES
 
-    params = _params(arguments)
+    params = params_of(arguments.params, DetectParams, {} if arguments.seed is None else {"seed": arguments.seed})
     tuning_of(params)
     if arguments.detector not in detectors.names():
         raise ParamsError(f"--detector {arguments.detector}: none of that name; choose {', '.join(detectors.names())}")
@@ -58,26 +59,6 @@ def main(arguments: argparse.Namespace) -> int:
         plot=arguments.plot,
     )
     return run_jobs(jobs, work, "detect")
-
-
-def _params(arguments: argparse.Namespace) -> Any:
-    from pydantic import ValidationError
-
-    from components.anomaly.specs import DetectParams
-
-    try:
-        given = json.loads(arguments.params)
-    except json.JSONDecodeError as error:
-        raise ParamsError(f"--params is not JSON: {error}; quote it as one argument") from None
-    if not isinstance(given, dict):
-        raise ParamsError(f"--params must be a JSON object, not {arguments.params!r}")
-    try:
-        return DetectParams.model_validate(given | ({} if arguments.seed is None else {"seed": arguments.seed}))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        name = ".".join(str(part) for part in problem["loc"])
-        known = ", ".join(DetectParams.model_fields)
-        raise ParamsError(f"--params: {name!r}: {problem['msg']}; it takes {known}") from None
 
 
 def _check_outputs(arguments: argparse.Namespace, directory: bool) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.core.errors import InputError, ParamsError
+from components.core.errors import InputError
 
 if TYPE_CHECKING:
     from components.cli.batch import Job
@@ -39,8 +39,10 @@ def add(commands: Any) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     from components.cli.batch import run_jobs
+    from components.cli.params import params_of
+    from components.rootcause.specs import ScorerParams
 
-    params = _params(arguments)
+    params = params_of(arguments.params, ScorerParams, {} if arguments.seed is None else {"seed": arguments.seed})
     jobs = case_jobs(arguments.case, arguments.output)
     several = not (arguments.case / INCIDENT_FILE).exists() and jobs[0].source != arguments.case
     _check_plot(arguments.plot, several)
@@ -68,26 +70,6 @@ def case_jobs(source: Path, output: Path) -> list[Job]:
     if output.exists() and not output.is_dir():
         raise InputError(f"--output {output}: is a file, but {source} holds several cases; name a directory")
     return [Job(folder, output / f"{folder.name}.json") for folder in folders]
-
-
-def _params(arguments: argparse.Namespace) -> Any:
-    from pydantic import ValidationError
-
-    from components.rootcause.specs import ScorerParams
-
-    try:
-        given = json.loads(arguments.params)
-    except json.JSONDecodeError as error:
-        raise ParamsError(f"--params is not JSON: {error}; quote it as one argument") from None
-    if not isinstance(given, dict):
-        raise ParamsError(f"--params must be a JSON object, not {arguments.params!r}")
-    try:
-        return ScorerParams.model_validate(given | ({} if arguments.seed is None else {"seed": arguments.seed}))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        name = ".".join(str(part) for part in problem["loc"])
-        known = ", ".join(ScorerParams.model_fields)
-        raise ParamsError(f"--params: {name!r}: {problem['msg']}; it takes {known}") from None
 
 
 def _check_plot(plot: Path | None, several: bool) -> None:

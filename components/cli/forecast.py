@@ -12,9 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from components.cli.batch import Job, file_jobs, run_jobs
+from components.cli.batch import Job, file_jobs, refuse_collisions, run_jobs
+from components.cli.params import params_of
 from components.core.errors import InputError, ParamsError
 from components.core.files import TABLE_SUFFIXES
 from components.core.spec import Params
@@ -62,7 +63,7 @@ def add(commands: Any) -> None:
         "directory of them. With --limit the probability and time of crossing it go to <output stem>.risk.json.",
         epilog="example: traceo forecast disk.csv --horizon 7d --limit 95 --plot disk.png --output disk_forecast.csv",
     )
-    parser.add_argument("source", metavar="SERIES|DIR", type=Path)
+    parser.add_argument("source", metavar="SERIES|DIR", type=Path, help="CSV or Parquet: timestamp, value")
     parser.add_argument("--horizon", required=True, metavar="7d", help="how far ahead: a number with m, h, d or w")
     parser.add_argument("--frequency", default="1h", metavar="1h", help="step of the forecast (default 1h)")
     parser.add_argument("--limit", metavar="X", help="value whose crossing is failure")
@@ -71,7 +72,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--seed", type=int, default=0, help="fixes every random choice (default 0)")
     parser.add_argument("--params", default="{}", metavar="JSON", help=_params_help())
     parser.add_argument("--plot", type=Path, metavar="FILE", help="PNG or self-contained HTML; a directory for a DIR")
-    parser.add_argument("--output", required=True, type=Path, metavar="FILE|DIR")
+    parser.add_argument("--output", required=True, type=Path, metavar="FILE|DIR", help="CSV or Parquet")
     parser.set_defaults(main=main)
 
 
@@ -85,6 +86,8 @@ def main(arguments: argparse.Namespace) -> int:
         _check_suffix(arguments.output, TABLE_SUFFIXES, "--output")
         if options.plot:
             _check_suffix(options.plot, (".png", ".html"), "--plot")
+    if options.limit is not None or options.plot:
+        refuse_collisions(jobs, lambda job: job.output.with_suffix(""))
     return run_jobs(jobs, partial(work, options=options, root=arguments.output), "forecasting")
 
 
@@ -164,7 +167,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         _limit(arguments.limit),
         arguments.direction,
         arguments.seed,
-        _params(arguments.params),
+        params_of(arguments.params, ForecastParams),
         arguments.plot,
         arguments.source.is_dir(),
     )
@@ -180,18 +183,6 @@ def _limit(text: str | None) -> float | None:
     if not math.isfinite(limit):
         raise ParamsError(f"--limit {text!r} is not a number; give the value whose crossing is failure, like 95")
     return limit
-
-
-def _params(text: str) -> ForecastParams:
-    try:
-        return ForecastParams.model_validate(json.loads(text))
-    except json.JSONDecodeError as error:
-        raise ParamsError(f"--params is not JSON: {error}; quote it as one argument") from None
-    except ValidationError as error:
-        problem = error.errors()[0]
-        name = ".".join(str(part) for part in problem["loc"]) or "params"
-        known = ", ".join(ForecastParams.model_fields)
-        raise ParamsError(f"--params: {name!r}: {problem['msg']}; it takes {known}") from None
 
 
 def _params_help() -> str:

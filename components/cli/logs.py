@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.cli.batch import Job, file_jobs, run_jobs
+from components.cli.batch import Job, file_jobs, refuse_collisions, run_jobs
 from components.core.errors import InputError, ParamsError
 
 if TYPE_CHECKING:
@@ -59,13 +58,16 @@ def add(commands: Any) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
+    from components.cli.params import params_of
+    from components.logs.specs import FileParams
+
     options = Options(
         arguments.format,
         arguments.templates,
         arguments.plot,
         arguments.spans,
         arguments.assign_only,
-        _params(arguments.params),
+        params_of(arguments.params, FileParams),
     )
     if options.assign_only and options.spans:
         raise ParamsError("--assign-only writes no traces: leave out --spans or --assign-only")
@@ -83,10 +85,12 @@ def _jobs(source: Path, output: Path) -> list[Job]:
     seen = [job for job in jobs if not job.source.name.startswith(".") and output not in job.source.parents]
     if not seen:
         raise InputError(f"{source}: no log file in this directory")
-    return [
+    named = [
         job if job.output.suffix.lower() in _TABLES else Job(job.source, job.output.with_name(job.output.name + ".csv"))
         for job in seen
     ]
+    refuse_collisions(named, lambda job: job.output)
+    return named
 
 
 def _run(job: Job, options: Options, folder: Path | None, outputs: Path) -> str:
@@ -133,21 +137,6 @@ def _read_spans(path: Path) -> pl.DataFrame:
     if missing:
         raise InputError(f"--spans {path}: no column {missing[0]!r} (found {', '.join(frame.columns)}); add it")
     return frame.select(SPAN_COLUMNS).with_columns(parse_times(frame["start_time"], str(path)))
-
-
-def _params(text: str) -> FileParams:
-    from components.core.step import parse_params
-    from components.logs.specs import FILES, FileParams
-
-    try:
-        given = json.loads(text)
-    except ValueError as error:
-        raise ParamsError(f"--params is not JSON: {error}; quote it as one argument") from None
-    if not isinstance(given, dict):
-        raise ParamsError(f"--params must be a JSON object, not {text!r}")
-    params = parse_params(FILES, given)
-    assert isinstance(params, FileParams)
-    return params
 
 
 def _place(path: Path | None, job: Job, folder: Path | None, outputs: Path) -> Path | None:

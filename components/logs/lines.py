@@ -108,5 +108,12 @@ class Tally:
             )
             parts += [f"{count:,} {severity}" for severity, count in known.iter_rows()]
         top = templates.sort(["count", "first_line"], descending=[True, False]).head(3)
-        often = [f"  {count:>9,}  {text[:100]}" for count, text in top.select("count", "template").iter_rows()]
+        often = [
+            f"  {count:>9,}  {_one_line(text)[:100]}" for count, text in top.select("count", "template").iter_rows()
+        ]
         return "\n".join([", ".join(parts), *often])
+
+
+def _one_line(text: str) -> str:
+    """A template that spans lines (a stack trace) as one."""
+    return " ⏎ ".join(text.splitlines())

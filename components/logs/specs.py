@@ -55,7 +55,4 @@ MINE = Spec(
     example={"lookback_h": 24.0},
 )
 
-#: Not a step: the command reads plain files, so only its parameters are checked against this.
-FILES = Spec(name="traceo logs", title="templates of log files", params=FileParams, inputs=(), outputs=())
-
 SPECS = [MINE]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components.cli.batch import Job, file_jobs, run_jobs
+from components.cli.batch import Job, file_jobs, printable, refuse_collisions, run_jobs
 from components.core.errors import InputError
 
 
@@ -62,3 +62,15 @@ def test_an_output_never_replaces_an_input_or_becomes_one(folder: Path) -> None:
     run_jobs(file_jobs(folder / "a.csv", folder / "out" / "a.csv", (".csv",)), count_bytes, "counting")
     jobs = file_jobs(folder, folder / "out", (".csv",))
     assert [job.source.relative_to(folder).as_posix() for job in jobs] == ["a.csv", "b.csv", "deep/c.csv"]
+
+
+def test_two_files_that_would_write_to_one_place_are_refused(folder: Path, tmp_path: Path) -> None:
+    (folder / "a.parquet").write_text("x")
+    jobs = file_jobs(folder, tmp_path / "out", (".csv", ".parquet"))
+    with pytest.raises(InputError, match=r"a\.csv and .*a\.parquet would write the same"):
+        refuse_collisions(jobs, lambda job: job.output.with_suffix(""))
+    refuse_collisions(jobs, lambda job: job.output)
+
+
+def test_a_summary_carries_no_control_characters() -> None:
+    assert printable("two\nlines\x1b[31mred\x07") == "two\nlines\\x1b[31mred\\x07"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
 from datetime import timedelta
 
 import numpy as np
@@ -68,7 +67,7 @@ def test_the_harmless_direction_of_a_catalogue_metric_is_no_evidence():
     rotated = series("web", "disk_io_utilization", 60.0, 0.5, -40.0)
     leak = series("db", "memory_pressure_gradual", 50.0, 0.5, 8.0)
     found = diagnose(case(pl.concat([metrics(), rotated, leak])), PARAMS)
-    assert [(cause["service"], cause["metric"]) for cause in found.causes][0] == ("db", "memory_pressure_gradual")
+    assert (found.causes[0]["service"], found.causes[0]["metric"]) == ("db", "memory_pressure_gradual")
     assert next(cause for cause in found.causes if cause["service"] == "web")["score"] == 0.0
 
 
@@ -207,15 +206,3 @@ def test_the_graph_knows_distances_and_survives_cycles():
     assert graph.reached_from("a") == {"a": 0, "b": 1, "c": 2}
     assert graph.reached_from("nobody") == {}
     assert graph.callees_of("c") == frozenset()
-
-
-@pytest.mark.slow
-def test_fifty_services_take_less_than_a_second():
-    frames = [
-        series(f"s{s}", f"latency_{m}", 100.0, 3.0, jump=90.0 if s < 3 else 0.0) for s in range(50) for m in range(10)
-    ]
-    content = case(pl.concat(frames))
-    diagnose(content, PARAMS)
-    begun = time.perf_counter()
-    diagnose(content, PARAMS)
-    assert time.perf_counter() - begun < 1.0
