@@ -14,7 +14,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def params_of(text: str, model: type[M], given: Mapping[str, Any] | None = None) -> M:
-    """The model from a JSON object, other flags (`given`) over it; ParamsError names what is wrong and what is allowed."""
+    """The model from a JSON object with other flags (`given`) over it; ParamsError names what is wrong and allowed."""
     try:
         content = json.loads(text)
     except ValueError as error:
