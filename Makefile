@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Ports and places are settings: make run TRACEO_AIRFLOW_PORT=8180
 export TRACEO_HOME TRACEO_AIRFLOW_PORT TRACEO_MLFLOW_PORT TRACEO_MODEL_SERVER_PORT TRACEO_CONSOLE_PORT
 
-.PHONY: help install run test test-server test-slow lint format docs bench bench-shop lock clean
+.PHONY: help install run test test-server test-slow lint lint-infra format docs bench bench-shop lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -38,6 +38,10 @@ lint: install ## ruff, mypy, import-linter, generated files in sync
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/cog --check README.md
+
+lint-infra: install ## everything under infra/ against its tool: tests/infra, one file per tool
+	infra/lint/tools.sh
+	$(BIN)/python -m pytest tests/infra -rs
 
 format: install ## let ruff mend what it can
 	$(BIN)/ruff check --fix .

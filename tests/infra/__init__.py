@@ -1,0 +1,1 @@
+"""What lies under infra/, each file against its tool: charts, manifests, Terraform, compose, dashboards, rules."""
