@@ -11,6 +11,7 @@ import polars as pl
 from components.anomaly import model, validation
 from components.anomaly.detector import Tuning
 from components.anomaly.panel import HOUR_US, BoolArray, FloatArray, Panel, grid_of
+from components.core.series import series_id, service_and_metric
 
 METRIC = "average_precision"
 #: Rows of a series in, scores of these rows out.
@@ -32,7 +33,7 @@ def table(panel: Panel, start: int, seed: int) -> pl.DataFrame:
     spoilt, labels = validation.held_out(panel, start, seed)
     scored = spoilt.times >= panel.times[start]
     rows, columns = spoilt.values.shape
-    names = [name.rsplit("/", 1) for name in spoilt.columns]
+    names = [service_and_metric(name) for name in spoilt.columns]
     frame = pl.DataFrame(
         {
             "timestamp": pl.Series(np.repeat(spoilt.times, columns)).cast(pl.Datetime("us", "UTC")),
@@ -53,7 +54,7 @@ def compare(rows: pl.DataFrame, champion: Scorer | None, challenger: Scorer) -> 
         scores["champion"] = champion(rows)
     scored = rows.with_columns(pl.Series(name, values) for name, values in scores.items()).filter("scored")
     found = []
-    for (unit,), part in sorted(scored.with_columns(model.series_id()).partition_by("series_id", as_dict=True).items()):
+    for (unit,), part in sorted(scored.with_columns(series_id()).partition_by("series_id", as_dict=True).items()):
         labels: BoolArray = part["label"].to_numpy()
         if labels.any():
             values = {name: validation.average_precision(labels, part[name].to_numpy()) for name in scores}
@@ -63,7 +64,7 @@ def compare(rows: pl.DataFrame, champion: Scorer | None, challenger: Scorer) -> 
 
 def baseline(rows: pl.DataFrame) -> FloatArray:
     """Scores of the trailing z-score for the rows."""
-    keyed = rows.with_columns(model.series_id())
+    keyed = rows.with_columns(series_id())
     panel = grid_of(keyed, model.watched_series(keyed), model.STEP_US)
     scores = validation.baseline_scores(panel, Tuning())
     place = np.searchsorted(panel.times, keyed["timestamp"].dt.epoch("us").to_numpy())

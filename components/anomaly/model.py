@@ -23,6 +23,7 @@ from components.anomaly.forestfile import read_forest, write_forest
 from components.anomaly.panel import SECOND_US, FloatArray, Panel, grid_of
 from components.core.catalog import WatchedMetric, watched
 from components.core.errors import InputError, NotYetError
+from components.core.series import series_id, service_and_metric
 
 NAME = "traceo-anomaly"
 LOADER = "components.anomaly.pyfunc"
@@ -162,11 +163,6 @@ def features_panel(features: pl.DataFrame) -> Panel:
     return grid_of(rows, watched_series(rows), STEP_US)
 
 
-def series_id() -> pl.Expr:
-    """The expression "<service>/<metric>"."""
-    return pl.concat_str("service", "metric", separator="/").alias("series_id")
-
-
 def watched_series(rows: pl.DataFrame) -> Mapping[str, WatchedMetric]:
     """Catalogue entries by series_id for rows with service, metric and series_id."""
     pairs = rows.select("series_id", "metric").unique()
@@ -175,7 +171,7 @@ def watched_series(rows: pl.DataFrame) -> Mapping[str, WatchedMetric]:
 
 
 def service_of(name: str) -> str:
-    return name.rsplit("/", 1)[0]
+    return service_and_metric(name)[0]
 
 
 def by_service(columns: Sequence[str]) -> dict[str, list[int]]:

@@ -23,6 +23,7 @@ import yaml
 
 from components.core.errors import SettingsError
 from components.core.schema import TABLES
+from components.core.series import series_id
 from components.core.settings import settings
 from components.core.storage import is_s3
 from components.core.times import TIME_DTYPE
@@ -50,7 +51,7 @@ def latest(series: pl.DataFrame) -> pl.DataFrame:
     """The online store's vectors of some series (service, metric), as table `features`; sorted by key."""
     if series.is_empty():
         return TABLES["features"].empty()
-    ids = series.select(_series_id()).to_series().unique().sort().to_list()
+    ids = series.select(series_id()).to_series().unique().sort().to_list()
     with _opened(_state()) as store:
         answer = store.get_online_features(store.get_feature_service(SERVICE), [{"series_id": i} for i in ids])
         found = pl.DataFrame(answer.to_dict(), strict=False)
@@ -74,7 +75,7 @@ def as_known(features: pl.DataFrame, instants: list[datetime]) -> pl.DataFrame:
 def _as_stored(rows: pl.DataFrame) -> pl.DataFrame:
     """Feature rows as Feast keeps them: one string as key, the start as a number."""
     columns = [name for name in TABLES["features"].columns if name != "timestamp"]
-    return rows.select(_series_id(), pl.col("timestamp").dt.epoch("us").alias("start_us"), *columns)
+    return rows.select(series_id(), pl.col("timestamp").dt.epoch("us").alias("start_us"), *columns)
 
 
 def _as_features(stored: pl.DataFrame) -> pl.DataFrame:
@@ -83,12 +84,6 @@ def _as_features(stored: pl.DataFrame) -> pl.DataFrame:
     start = pl.from_epoch(pl.col("start_us").cast(pl.Int64), time_unit="us").dt.replace_time_zone("UTC")
     rows = found.with_columns(start.alias("timestamp"), (start + STEP).alias("event_timestamp"))
     return TABLES["features"].conform(rows, "Feast")
-
-
-def _series_id() -> pl.Expr:
-    """One string per service and metric; a slash within a service (namespace/job) is escaped: no two become one."""
-    service = pl.col("service").str.replace_all("%", "%25", literal=True).str.replace_all("/", "%2F", literal=True)
-    return pl.concat_str(service, "metric", separator="/").alias("series_id")
 
 
 def _sliced(instants: list[datetime]) -> Iterator[list[datetime]]:

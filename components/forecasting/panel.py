@@ -8,10 +8,11 @@ from datetime import datetime
 import polars as pl
 
 from components.core.catalog import WatchedMetric
+from components.core.series import series_id
 from components.forecasting import series
 from components.forecasting.series import History
 
-#: Columns of a panel: `series_id` is "<service>/<metric>", `timestamp` the start of the hour.
+#: Columns of a panel: `series_id` as core.series makes it, `timestamp` the start of the hour.
 COLUMNS = ("series_id", "timestamp", "value")
 
 
@@ -25,7 +26,7 @@ def hourly(features: pl.LazyFrame, as_of: datetime) -> pl.DataFrame:
     return (
         rows.group_by("service", "metric", pl.col("timestamp").dt.truncate("1h"), maintain_order=True)
         .agg(((pl.col("mean") * weight).sum() / weight.sum()).alias("value"))
-        .with_columns(pl.concat_str("service", pl.lit("/"), "metric").alias("series_id"))
+        .with_columns(series_id())
         .select("series_id", "service", "metric", "timestamp", "value")
         .sort("series_id", "timestamp")
     )
