@@ -73,6 +73,7 @@ def from_risks(
     """Incidents of failures that are forecast: opened at one probability, withdrawn below a lower one.
 
     One that comes true stays open while the limit is passed, and one whose series cannot be judged stays as it is.
+    Where a series is no longer forecast at all, its incident is closed with that reason.
     """
     ongoing = {
         (row["service"], row["metric"]): row
@@ -90,7 +91,16 @@ def from_risks(
         if known is None and probability < params.open_probability:
             continue
         found.append(_forecast_incident(risk, probability, known, as_of, params, catalog))
-    return found
+    judged = set(risks.select("service", "metric").iter_rows())
+    return found + [_gone(row, as_of) for series, row in sorted(ongoing.items()) if series not in judged and judged]
+
+
+def _gone(known: dict[str, Any], as_of: datetime) -> dict[str, Any]:
+    """An open forecast whose series vanished: closed, and its timeline says why."""
+    text = f"closed: {known['metric']} of {known['service']} is no longer reported"
+    timeline = [*json.loads(known["timeline"]), {"time": iso(as_of), "text": text}]
+    closed = {"status": "resolved", "updated_at": as_of, "resolved_at": as_of, "timeline": json.dumps(timeline)}
+    return {**{name: value for name, value in known.items() if name != "as_of"}, **closed}
 
 
 def explained_by_load(events: Sequence[Event], catalog: dict[str, WatchedMetric]) -> bool:

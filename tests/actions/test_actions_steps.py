@@ -43,7 +43,7 @@ def put_anomalies(lake: Lake, *runs: tuple[str, str, datetime, int]) -> None:
         lake.write_window("anomalies", inside, piece, producer="test", params={})
 
 
-def put_risk(lake: Lake, as_of: datetime, probability: float, **judged: bool) -> None:
+def put_risk(lake: Lake, as_of: datetime, probability: float, **judged: Any) -> None:
     row: dict[str, Any] = {"service": "db", "metric": "disk_usage_percent", "failure_kind": "disk", "limit": 95.0}
     row |= {"direction": "above", "already_crossed": False, "abstained": False, "reason": "", "model": "m"} | judged
     row |= {f"p_{h}h": 0.0 if h < 72 else probability for h in (1, 4, 24, 72, 168)}
@@ -133,6 +133,16 @@ def test_a_forecast_that_comes_true_stays_open_until_the_limit_holds_again(lake:
         "disk_usage_percent has passed",
         "forecast withdrawn: now 0%",
     ]
+
+
+def test_a_forecast_whose_series_vanished_is_closed_with_that_reason(lake: Lake, tmp_path: Path) -> None:
+    put_anomalies(lake, ("pay", "error_rate_trend", NOON, 1))
+    put_risk(lake, NOON, 0.9)
+    correlate(lake, tmp_path, NOON)
+    put_risk(lake, NOON + timedelta(hours=1), 0.0, service="other")
+    row = correlate(lake, tmp_path, NOON + timedelta(hours=1)).row(0, named=True)
+    assert (row["service"], row["status"]) == ("db", "resolved")
+    assert json.loads(row["timeline"])[-1]["text"] == "closed: disk_usage_percent of db is no longer reported"
 
 
 def test_a_limit_passed_before_any_forecast_is_no_forecast(lake: Lake, tmp_path: Path) -> None:
