@@ -97,3 +97,8 @@ def test_a_report_is_served_in_a_sandbox(client: TestClient, home: Path) -> None
 
 def test_a_foreign_host_name_is_refused(client: TestClient) -> None:
     assert client.get("/", headers={"host": "evil.example"}).status_code == 400
+
+
+def test_a_container_is_asked_by_the_address_of_its_pod(home: Path) -> None:
+    client = TestClient(create_app(Settings(home=str(home), host="0.0.0.0")))
+    assert client.get("/healthz", headers={"host": "10.1.2.3:8082"}).status_code == 200

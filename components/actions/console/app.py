@@ -11,11 +11,12 @@ from fastapi.templating import Jinja2Templates
 from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from components.actions.console import plots, views
+from components.actions.console import metrics, plots, views
 from components.core.lake import Lake
 from components.core.settings import Settings
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
+_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104
 _SHOWN_SUFFIXES = {".html", ".css", ".js", ".png", ".svg", ".json"}
 # Reports are pages of others (Great Expectations, Evidently) with scripts of their own; the sandbox keeps
 # them from acting as this site.
@@ -26,10 +27,13 @@ _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; b
 def create_app(settings: Settings) -> FastAPI:
     """The console for the lake and the reports under `settings.home`."""
     app = FastAPI(title="Traceo console", docs_url=None, redoc_url=None, openapi_url=None)
-    # A page elsewhere must not read this one through a name that it points at 127.0.0.1.
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[settings.host, "localhost", "127.0.0.1", "testserver"])
+    # A page elsewhere must not read this one through a name that it points at 127.0.0.1. In a container, which
+    # listens on every address, scrapers and probes ask by the pod's address and the service's names.
+    known = ["*"] if settings.host in _EVERY_ADDRESS else [settings.host, "localhost", "127.0.0.1", "testserver"]
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=known)
     templates = Jinja2Templates(_TEMPLATES)
     lake = Lake(settings.lake_uri)
+    registry = metrics.product_registry(settings)
 
     @app.middleware("http")
     async def harden(request: Request, call_next: RequestResponseEndpoint) -> Response:
@@ -41,6 +45,11 @@ def create_app(settings: Settings) -> FastAPI:
     @app.get("/healthz")
     def healthz() -> dict[str, str]:
         return {"status": "ok"}
+
+    @app.get("/metrics")
+    def scrape(request: Request) -> Response:
+        content, kind = metrics.exposition(registry, request.headers.get("accept"))
+        return Response(content, headers={"Content-Type": kind})
 
     @app.get("/", response_class=HTMLResponse)
     def page(request: Request) -> Response:
