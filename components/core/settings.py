@@ -30,9 +30,22 @@ class Settings(BaseSettings):
         default="localhost/traceo-", description="what the name of a component's image starts with"
     )
     image_tag: str = Field(default="dev", pattern=r"^[\w][\w.-]{0,127}$", description="tag of the images")
+    # What follows up to pod_deadline_s is read where TRACEO_RUNNER=kubernetes. The names of the service account
+    # and the secret are those that infra/kubernetes/chart makes; see infra/kubernetes/PODS.md.
+    pod_namespace: str | None = Field(default=None, description="namespace of the pods; default Airflow's own")
+    pod_service_account: str = Field(default="traceo-step", description="service account of the pods")
+    pod_secret: str = Field(
+        default="traceo-secrets", description="Secret whose keys are environment variables of the pods"
+    )
+    pod_home_claim: str | None = Field(
+        default=None, description="volume claim mounted at TRACEO_HOME in the pods, where home is a folder"
+    )
+    pod_start_s: int = Field(default=600, ge=1, description="seconds a pod may take to be scheduled, and to start")
+    pod_deadline_s: int = Field(default=14_400, ge=60, description="seconds after which a pod is ended")
     mlflow_uri: str | None = Field(
         default=None, description="tracking server; default sqlite:///<home>/mlflow/mlflow.db"
     )
+    mlflow_page: str | None = Field(default=None, description="where a browser finds MLflow; default TRACEO_MLFLOW_URI")
     model_server_url: str | None = Field(
         default=None, description="Open Inference Protocol server; unset: models load in process"
     )
@@ -44,6 +57,17 @@ class Settings(BaseSettings):
     mlflow_port: int = Field(default=5000, ge=1, le=65535)
     model_server_port: int = Field(default=8081, ge=1, le=65535)
     console_port: int = Field(default=8082, ge=1, le=65535)
+    console_page: str | None = Field(
+        default=None, description="where a browser finds the console; default http://<host>:<console_port>"
+    )
+    log_receiver_port: int = Field(default=8083, ge=1, le=65535)
+    log_receiver_token: SecretStr | None = Field(
+        default=None, description="bearer token that senders of logs must show; needed where TRACEO_HOST is no loopback"
+    )
+    log_spool: str | None = Field(
+        default=None, description="URI where received logs wait for the next ingest; default <home>/spool"
+    )
+    log_spool_max_mb: int = Field(default=1024, ge=1, description="from when on the log receiver refuses logs")
     challenger_weight: float = Field(default=0.1, ge=0, le=1, description="share of requests a challenger answers")
     model_poll_s: float = Field(
         default=3.0, gt=0, le=3600, description="seconds between looks at the registry's aliases"
@@ -54,6 +78,10 @@ class Settings(BaseSettings):
         return self.lake or join(self.home, "lake")
 
     @property
+    def log_spool_uri(self) -> str:
+        return self.log_spool or join(self.home, "spool")
+
+    @property
     def tracking_uri(self) -> str:
         if self.mlflow_uri:
             return self.mlflow_uri
@@ -62,6 +90,11 @@ class Settings(BaseSettings):
         folder = Path(self.home, "mlflow")
         folder.mkdir(parents=True, exist_ok=True)
         return f"sqlite:///{folder.resolve()}/mlflow.db"
+
+    @property
+    def console_address(self) -> str:
+        """Where a browser finds the console, without a slash at the end."""
+        return (self.console_page or f"http://{self.host}:{self.console_port}").rstrip("/")
 
     @property
     def artifact_location(self) -> str | None:

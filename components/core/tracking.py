@@ -84,7 +84,8 @@ def run_url(run_id: str) -> str | None:
             experiment = client().get_run(run_id).info.experiment_id
     except ServiceError:
         return None
-    return f"{uri.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
+    page = (settings().mlflow_page or without_credentials(uri)).rstrip("/")
+    return f"{page}/#/experiments/{experiment}/runs/{run_id}"
 
 
 def attach(run_id: str, file: Path, folder: str) -> None:

@@ -15,7 +15,8 @@ os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 
-from components.core.launch.airflow import CHALLENGER, CHAMPION, DRIFT, LAKE, StepOperator
+from components.core.launch.airflow import CHALLENGER, CHAMPION, DRIFT, LAKE
+from components.core.launch.task import StepTask
 from components.core.settings import REPOSITORY
 from components.core.spec import specs
 
@@ -32,8 +33,8 @@ def dags() -> dict[str, DAG]:
     return bag.dags
 
 
-def steps(dag: DAG) -> dict[str, StepOperator]:
-    return {task.task_id: task for task in dag.tasks if isinstance(task, StepOperator)}
+def steps(dag: DAG) -> dict[str, StepTask]:
+    return {task.task_id: task for task in dag.tasks if isinstance(task, StepTask)}
 
 
 def test_every_file_is_one_dag(dags: dict[str, DAG]) -> None:
@@ -100,7 +101,7 @@ def test_reading_a_dag_file_loads_no_platform() -> None:
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     loaded = {name.split(".")[0] for name in done.stdout.split()}
-    assert loaded & {"mlflow", "feast", "great_expectations", "evidently", "prophet", "sklearn", "kserve"} == set()
+    assert loaded & {"mlflow", "feast", "great_expectations", "evidently", "prophet", "sklearn", "kserve", "kubernetes"} == set()
 
 
 def test_dag_files_read_no_environment_and_hold_no_algorithm() -> None:

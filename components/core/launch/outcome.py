@@ -23,8 +23,12 @@ class Outcome:
 
     def follow(self, line: str) -> None:
         """Take one line of the step's output; it also goes to the log."""
+        logger.info(line.rstrip())
+        self.hear(line)
+
+    def hear(self, line: str) -> None:
+        """Take one line that stands in the log already."""
         line = line.rstrip()
-        logger.info(line)
         if line.startswith(LINKS_LINE):
             self._links = json.loads(line.removeprefix(LINKS_LINE))
         else:
@@ -35,12 +39,16 @@ class Outcome:
 
         TraceoError carries the step's last line and links where it failed, NotYetError where it waits for data.
         """
-        if exit_code == NotYetError.exit_code:
-            raise NotYetError(self._last.removeprefix("error: "), links=self._links)
         if exit_code:
-            message = f"{self._name} ended with exit code {exit_code}: {self._last}"
-            raise TraceoError(message, links=self._links)
+            raise self.failure(exit_code)
         return self._summary()
+
+    def failure(self, exit_code: int, why: str = "") -> TraceoError:
+        """The error to raise for an exit code other than 0; `why` is what the place it ran in knows of it."""
+        if exit_code == NotYetError.exit_code:
+            return NotYetError(self._last.removeprefix("error: "), links=self._links)
+        message = f"{self._name} ended with exit code {exit_code}: {self._last}" + (f" ({why})" if why else "")
+        return TraceoError(message, links=self._links)
 
     def _summary(self) -> dict[str, Any]:
         try:
