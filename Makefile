@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Ports and places are settings: make run TRACEO_AIRFLOW_PORT=8180
 export TRACEO_HOME TRACEO_AIRFLOW_PORT TRACEO_MLFLOW_PORT TRACEO_MODEL_SERVER_PORT TRACEO_CONSOLE_PORT
 
-.PHONY: help install run test test-server test-slow lint lint-infra format docs bench bench-shop lock clean
+.PHONY: help install run test test-server test-slow lint lint-infra format docs pipelines bench bench-shop lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,6 +49,10 @@ format: install ## let ruff mend what it can
 
 docs: install ## generate the tables of the docs anew
 	$(BIN)/cog -r README.md
+
+pipelines: install ## generate the Kubeflow wrappers and the compiled pipelines anew
+	$(BIN)/python -m kfp_pipelines.wrappers
+	env -u TRACEO_IMAGE_PREFIX -u TRACEO_IMAGE_TAG -u TRACEO_POD_SECRET $(BIN)/traceo pipelines compile --output kfp_pipelines/compiled
 
 bench: bench-shop ## every benchmark; writes RESULTS.md
 

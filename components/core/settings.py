@@ -50,6 +50,7 @@ class Settings(BaseSettings):
         default=None, description="Open Inference Protocol server; unset: models load in process"
     )
     alertmanager_url: str | None = Field(default=None, description="Alertmanager v2 API to post alerts to; unset: none")
+    kfp_token: SecretStr | None = Field(default=None, description="bearer token for `traceo pipelines submit`")
     alertmanager_token: SecretStr | None = Field(default=None, description="bearer token for the Alertmanager")
     feature_repo: str = Field(default=str(REPOSITORY / "feature_repo"), description="the Feast repository")
     host: str = Field(default="127.0.0.1", description="address the embedded services listen on")

@@ -1,0 +1,55 @@
+"""Compiling the pipelines to what Kubeflow is given, checked before it is written."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kfp import compiler
+
+from components.core.errors import ParamsError, TraceoError
+from kfp_pipelines.checks import pipeline_problems
+from kfp_pipelines.logs import logs
+from kfp_pipelines.scoring import scoring
+from kfp_pipelines.training import training
+
+PIPELINES = {pipeline.name: pipeline for pipeline in (training, scoring, logs)}
+#: Where `make pipelines` keeps them.
+COMPILED = Path(__file__).parent / "compiled"
+
+
+def compiled(name: str) -> str:
+    """A pipeline as YAML: its graph, then what Kubernetes is asked for. TraceoError lists what a check found."""
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(folder, f"{name}.yaml")
+        compiler.Compiler().compile(find_pipeline(name), str(package))
+        text = package.read_text()
+    if problems := pipeline_problems(text):
+        raise TraceoError(f"pipeline {name} breaks its own rules: " + "; ".join(problems))
+    return text
+
+
+def write_compiled(folder: Path, names: Iterable[str] = tuple(PIPELINES)) -> list[Path]:
+    """Write pipelines as `<folder>/<name>.yaml`; returns the paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {folder / f"{name}.yaml": compiled(name) for name in names}
+    for path, text in texts.items():
+        path.write_text(text)
+    return list(texts)
+
+
+def find_pipeline(name: str) -> Any:
+    """The pipeline of this name; ParamsError tells which there are."""
+    if name not in PIPELINES:
+        raise ParamsError(f"no pipeline {name!r}; there are {', '.join(PIPELINES)}")
+    return PIPELINES[name]
+
+
+def declared_parameters(text: str) -> dict[str, str]:
+    """The parameters of a compiled pipeline with their Kubeflow types, such as STRING, LIST or STRUCT."""
+    root = next(yaml.safe_load_all(text))["root"]
+    parameters = root.get("inputDefinitions", {}).get("parameters", {})
+    return {name: definition["parameterType"] for name, definition in parameters.items()}

@@ -1,0 +1,1 @@
+"""One component per step, one module per domain. Generated."""
