@@ -3,7 +3,7 @@ PYTHON ?= python3
 SOURCE ?= $(or $(TRACEO_SOURCE),shop://)
 BIN := .venv/bin
 # Ports and places are settings: make run TRACEO_AIRFLOW_PORT=8180
-export TRACEO_HOME TRACEO_AIRFLOW_PORT TRACEO_MLFLOW_PORT TRACEO_MODEL_SERVER_PORT TRACEO_CONSOLE_PORT
+export TRACEO_HOME TRACEO_AIRFLOW_PORT TRACEO_MLFLOW_PORT TRACEO_MODEL_SERVER_PORT TRACEO_CONSOLE_PORT TRACEO_LOG_RECEIVER_PORT
 
 .PHONY: help install run test test-server test-slow lint lint-infra format docs pipelines bench bench-shop lock clean
 

@@ -87,11 +87,11 @@ def test_everything_listens_on_this_machine_alone(stack: Stack) -> None:
 
 
 def test_a_taken_port_is_named_with_its_variable(tmp_path: Path) -> None:
-    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
+    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(5)]
     free, port = [server.getsockname()[1] for server in servers[1:]], servers[0].getsockname()[1]
     for server in servers[1:]:
         server.close()
-    ports = dict(zip(("airflow_port", "model_server_port", "console_port"), free, strict=True))
+    ports = dict(zip(("airflow_port", "model_server_port", "console_port", "log_receiver_port"), free, strict=True))
     with servers[0]:
         stack = new_stack("shop://", tmp_path, Settings(mlflow_port=port, **ports))
         with pytest.raises(SettingsError, match=rf"port {port} on 127.0.0.1: .*TRACEO_MLFLOW_PORT={port + 100}"):

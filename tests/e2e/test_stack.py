@@ -33,7 +33,7 @@ class Up:
 
     def __init__(self, home: Path, source: str = "shop://") -> None:
         self.home, self.source = home, source
-        names = ("AIRFLOW", "MLFLOW", "MODEL_SERVER", "CONSOLE")
+        names = ("AIRFLOW", "MLFLOW", "MODEL_SERVER", "CONSOLE", "LOG_RECEIVER")
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         variables = {f"TRACEO_{name}_PORT": str(port) for name, port in self.ports.items()}
         self.environment = {**os.environ, **variables}

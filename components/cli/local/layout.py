@@ -61,12 +61,13 @@ class Stack:
             Service("airflow", "Airflow", f"{airflow}/", "api/v2/monitor/health"),
             Service("mlflow", "MLflow", f"{at}:{ports.mlflow_port}/", "health"),
             Service("model-server", "Model server", f"{at}:{ports.model_server_port}/", "v2/health/live"),
+            Service("log-receiver", "Log receiver", f"{at}:{ports.log_receiver_port}/", "healthz"),
         ]
 
     @property
     def ports(self) -> dict[str, int]:
         """Port by the variable that changes it."""
-        names = ("airflow_port", "mlflow_port", "model_server_port", "console_port")
+        names = ("airflow_port", "mlflow_port", "model_server_port", "console_port", "log_receiver_port")
         return {f"TRACEO_{name.upper()}": getattr(self.settings, name) for name in names}
 
     @property
