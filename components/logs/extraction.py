@@ -16,7 +16,7 @@ def extract_parameters(frame: pl.DataFrame) -> pl.Series:
     it is true, words of the shape became variables too, and the template itself is matched against the message.
     """
     numbered = frame.with_row_index("row")
-    own = numbered.filter(~pl.col("merged")).select("row", variables(pl.col("message")).alias("parameters"))
+    own = numbered.filter(~pl.col("merged")).select("row", variables(pl.col("message"), names=True).alias("parameters"))
     parts = [own]
     merged = numbered.filter(pl.col("merged"))
     if len(merged):

@@ -19,30 +19,61 @@ _DATE = (
     rf"(?:{_DAY},? +)?(?:{_MONTH} +[0-9]{{1,2}}|[0-9]{{1,2}} {_MONTH} [0-9]{{4}}),? +{_CLOCK}"
     r"(?: [A-Z]{3,4})?(?: [0-9]{4})?"
 )
+_ISO = rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[ T]{_CLOCK}(?:Z|[+-][0-9]{{2}}:?[0-9]{{2}})?"
+_UUID = "[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+_URL = r"(?-u:\b)[a-zA-Z][a-zA-Z0-9+.-]*://[^\s\"'<>\])},]*[^\s\"'<>\])},.;:]"
+_WINDOWS_PATH = r"(?-u:\b)[A-Za-z]:\\[^\s\"',;<>|]*"
 # Groups of hex digits such as MAC and IPv6 addresses, and hex words that happen to hold no digit.
 _HEX = r"(?-u:\b)[0-9a-fA-F]{1,4}(?::+[0-9a-fA-F]{1,4}){3,}|(?-u:\b)[a-f]{8,}(?-u:\b)"
+_HOST_AND_PORT = r"[A-Za-z][\w.-]*[0-9][\w.-]*:[0-9]{2,5}(?-u:\b)"
+
 # A word ends where prose, key=value, JSON and call syntax end one.
 _END = r"\s=,;:()\[\]{}\"'<>|#@"
-# Numbers, versions, dates, IPs, UUIDs, block ids, host:port: every word with a digit, and lists of such words.
-_DIGITS = f"[^{_END}]*[0-9][^{_END}]*"
-_NUMBERS = f"{_DIGITS}(?:[:,]+{_DIGITS})*"
-_PATH = f"[^{_END}/]*(?:/[^{_END}/]+){{2,}}/?"
-# A `.net` ending needs three labels, or the head of `java.net.Socket` would pass for a host.
-_HOST = r"[\w-]+(?:\.[\w-]+)*\.(?:com|org|edu|gov)(?:\.[a-z]{2})?(?-u:\b)|[\w-]+(?:\.[\w-]+)+\.net(?-u:\b)"
+# A word has parts between dots and hyphens: `core.2275` and `node-7` keep their name and lose their number.
+_SIGN = rf"(?:_-|[^{_END}.\-])"
+_NUMBERED = f"{_SIGN}*[0-9]{_SIGN}*"
+_TAIL = rf"(?:[.\-]+{_SIGN}+)*"
+# Three digits in a row, digits in two places, several numbered parts, or a part that begins with a digit. What is left
+# are names such as ssh2, eth0 or jk2_init, which vary only where the file shows that they do (see siblings).
+_SURE = (
+    rf"(?:{_SIGN}*[0-9]{{3}}{_SIGN}*|{_SIGN}*[0-9][^{_END}.\-0-9]+[0-9]{_SIGN}*"
+    rf"|{_NUMBERED}(?:[.\-]+{_NUMBERED})+|(?-u:\b)[0-9]{_SIGN}*)"
+)
+# A path starts with a slash that follows no letter, or has two slashes, or is a name and an address (host/10.0.0.1).
+_STEP = f"[^{_END}/?]*[^{_END}/?.]"
+_PATH = (
+    rf"(?-u:\B)(?:~|\.{{1,2}})?(?:/+{_STEP})+/?(?:\?[^\s\"'<>]*)?|[^{_END}/]+(?:/{_STEP}){{2,}}/?"
+    rf"|[^{_END}/]+/[0-9]+(?:\.[0-9]+){{2,}}"
+)
+# Names of hosts: three labels of which one ends in a number, or a public ending. A `.net` ending needs three labels,
+# or the head of `java.net.Socket` would pass for a host.
+_LABEL = "[a-z][a-z0-9-]*"
+_NUMBERED_LABEL = (
+    "(?:[a-z]{2,}(?:-[a-z]+)*-?[0-9]+(?:-[a-z0-9]+)*|[a-z]+(?:-[a-z0-9]+)*-[a-z]*[0-9][a-z0-9]*(?:-[a-z0-9]+)*)"
+)
+_HOST = rf"(?-u:\b){_NUMBERED_LABEL}(?:\.{_LABEL}){{2,}}|(?-u:\b)(?:{_LABEL}\.)+{_NUMBERED_LABEL}(?:\.{_LABEL})+"
+_PUBLIC_HOST = r"[\w-]+(?:\.[\w-]+)*\.(?:com|org|edu|gov)(?:\.[a-z]{2})?(?-u:\b)|[\w-]+(?:\.[\w-]+)+\.net(?-u:\b)"
 
-#: Leftmost match wins, then the first alternative. A `<*>` in the message is itself a variable.
-VARIABLE = "|".join([r"<\*>", _DATE, _HEX, _NUMBERS, _PATH, _HOST])
+
+def _variable(number: str) -> str:
+    word = rf"(?:{_PATH}|{_HOST}|(?:(?-u:\B)[-+])?{number}{_TAIL}|{_PUBLIC_HOST})(?:[:,]+{_NUMBERED}{_TAIL})*"
+    # Leftmost match wins, then the first alternative. A `<*>` in the message is itself a variable.
+    return "|".join([r"<\*>", _DATE, _ISO, _UUID, _URL, _WINDOWS_PATH, _HEX, _HOST_AND_PORT, word])
 
 
-def shape(message: pl.Expr) -> pl.Expr:
-    """The messages with each variable part replaced by `<*>`."""
-    masked = message.str.head(MAX_CHARS).str.replace_all(VARIABLE, WILDCARD)
+#: What is masked in every word with a digit, and what is masked where names such as ssh2 stay.
+VARIABLE, SURE_VARIABLE = _variable(_NUMBERED), _variable(_SURE)
+
+
+def shape(message: pl.Expr, *, names: bool = False) -> pl.Expr:
+    """The messages with each variable part replaced by `<*>`; `names`: short names with a number in them stay."""
+    masked = message.str.head(MAX_CHARS).str.replace_all(SURE_VARIABLE if names else VARIABLE, WILDCARD)
     return pl.when(_is_long(message)).then(masked + WILDCARD).otherwise(masked)
 
 
-def variables(message: pl.Expr) -> pl.Expr:
+def variables(message: pl.Expr, *, names: bool = False) -> pl.Expr:
     """The parts that `shape` replaced, in order, as lists: one per `<*>` of the shape."""
-    found = message.str.head(MAX_CHARS).str.extract_all(VARIABLE)
+    found = message.str.head(MAX_CHARS).str.extract_all(SURE_VARIABLE if names else VARIABLE)
     return pl.when(_is_long(message)).then(found.list.concat(message.str.slice(MAX_CHARS))).otherwise(found)
 
 

@@ -18,6 +18,7 @@ import polars as pl
 
 from components.logs.masking import shape, template_id
 from components.logs.siblings import merge_siblings
+from components.logs.variants import even_out
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -85,7 +86,7 @@ def mine(blocks: Iterable[pl.Series], min_siblings: int) -> Mined:
     shapes = Shapes()
     line_codes = [shapes.add(block) for block in in_parallel(mask_block, blocks)]
     texts = pl.Series("shape", shapes.texts, dtype=pl.String)
-    templates = merge_siblings(texts, min_siblings)
+    templates = merge_siblings(even_out(texts), min_siblings)
     frame = pl.DataFrame(
         {
             "template": templates,
@@ -105,7 +106,9 @@ def mine(blocks: Iterable[pl.Series], min_siblings: int) -> Mined:
 
 def mask_block(messages: pl.Series) -> MaskedBlock:
     """Mask one block and number its distinct shapes."""
-    shapes = messages.to_frame("message").select(shape(pl.col("message")).alias("shape")).with_row_index("row")
+    shapes = (
+        messages.to_frame("message").select(shape(pl.col("message"), names=True).alias("shape")).with_row_index("row")
+    )
     groups = shapes.group_by("shape").agg(
         pl.len().cast(pl.Int64).alias("count"), pl.col("row").min().alias("first"), pl.col("row").max().alias("last")
     )

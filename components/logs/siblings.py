@@ -7,6 +7,7 @@ depend on the order of the lines.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,79 +17,119 @@ import polars as pl
 from components.logs.masking import WILDCARD
 
 Keys = npt.NDArray[np.uint64]
+Flags = npt.NDArray[np.bool_]
 
 # Longer shapes stay as they are: they are dumps rather than sentences, and extraction needs a regex per template.
-MAX_WORDS, MAX_LENGTH, MAX_WILDCARDS = 64, 2048, 64
+MAX_WORDS, MAX_LENGTH, MAX_WILDCARDS = 128, 2048, 64
 # Each round turns one more word of a shape into a variable; sentences with more free words than this are rare.
 _ROUNDS = 8
+# A value found in one place lets words be told in another; after the third look there is hardly anything new.
+_LOOKS = 3
+#: Joins the words that a shape is cut into beside its spaces: in `user=root` the value alone is free.
+_GLUE = "\x1f"
+#: Words that look like values: names with a number, and literals of programming languages.
+_VALUE = r"[0-9]|^(?i:true|false|null|none|nil|yes|no|on|off)$"
 
 
 def merge_siblings(shapes: pl.Series, min_siblings: int) -> pl.Series:
-    """The template of each distinct shape, in the order given.
+    """The template of each shape, in the order given.
 
-    A word becomes `<*>` where at least `min_siblings` shapes differ in that word alone.
+    A word becomes `<*>` where at least `min_siblings` shapes differ in that word alone. Of words that look like
+    values (after `=`, with a digit, or variable elsewhere in the file) two are enough, and so is one word beside a
+    `<*>` in its place.
     """
-    frame = pl.DataFrame({"shape": shapes, "words": shapes.str.split(" ")}).with_row_index("row")
-    frame = frame.with_columns(pl.col("words").list.len().alias("length"))
-    mergeable = (
-        pl.col("length").is_between(2, MAX_WORDS)
-        & (pl.col("shape").str.len_bytes() <= MAX_LENGTH)
-        & (pl.col("shape").str.count_matches(WILDCARD, literal=True) <= MAX_WILDCARDS)
-    )
     templates = shapes.to_list()
-    candidates = frame.filter(mergeable).sort("length", "shape")
-    for (_,), group in candidates.group_by("length", maintain_order=True):
-        if len(group) >= min_siblings:
-            for row, template in _merge_group(group, min_siblings):
-                templates[row] = template
+    groups = [_Group(group, min_siblings) for group in _by_length(shapes)]
+    known: Keys = np.empty(0, dtype=np.uint64)
+    for _ in range(_LOOKS):
+        seen = np.unique(np.concatenate([known, *(group.find(known) for group in groups)]))
+        if len(seen) == len(known):
+            break
+        known = seen
+    for group in groups:
+        for row, template in group.templates():
+            templates[row] = template
     return pl.Series("template", templates, dtype=pl.String)
 
 
-def _merge_group(group: pl.DataFrame, min_siblings: int) -> list[tuple[int, str]]:
-    """The rows of shapes of one length that change, with their templates."""
-    length = int(group["length"][0])
-    words = group["words"].explode()
-    hashes = words.hash(seed=1).to_numpy().reshape(-1, length).astype(np.uint64)
-    literal = (~words.str.contains(WILDCARD, literal=True)).to_numpy().reshape(-1, length)
-    wordy = literal & words.str.contains("[[:alpha:]]").to_numpy().reshape(-1, length)
-    wild = _find_variables(hashes, literal, wordy, min_siblings)
-    rows = group["row"].to_list()
-    changed = np.flatnonzero(wild.any(axis=1))
-    texts = group["words"].gather(changed).to_list()
-    return [
-        (rows[index], " ".join(WILDCARD if free else word for word, free in zip(text, wild[index], strict=True)))
-        for index, text in zip(changed, texts, strict=True)
-    ]
+def _by_length(shapes: pl.Series) -> Iterator[pl.DataFrame]:
+    """`row, words` of the mergeable shapes, those of one number of words together."""
+    cut = shapes.str.replace_all(r"([=(\[{])", f"${{1}}{_GLUE} ").str.replace_all(r"([)\]},;])", f" {_GLUE}${{1}}")
+    frame = pl.DataFrame({"shape": shapes, "words": cut.str.split(" ")}).with_row_index("row")
+    mergeable = (
+        pl.col("words").list.len().is_between(2, MAX_WORDS)
+        & (pl.col("shape").str.len_bytes() <= MAX_LENGTH)
+        & (pl.col("shape").str.count_matches(WILDCARD, literal=True) <= MAX_WILDCARDS)
+        & ~pl.col("shape").str.contains(_GLUE, literal=True)
+    )
+    candidates = frame.filter(mergeable).with_columns(pl.col("words").list.len().alias("length"))
+    for _, group in candidates.sort("length", "shape").group_by("length", maintain_order=True):
+        if len(group) > 1:
+            yield group.select("row", "words")
 
 
-def _find_variables(hashes: Keys, literal: Any, wordy: Any, min_siblings: int) -> npt.NDArray[np.bool_]:
-    """Which words of which shapes are variables (shapes x words), given a hash for each word."""
-    positions = np.random.default_rng(0).integers(1, 2**63, size=(2, hashes.shape[1]), dtype=np.uint64) | np.uint64(1)
-    terms = hashes * positions[0]
-    wild = np.zeros(hashes.shape, dtype=bool)
-    for _ in range(_ROUNDS):
-        present = np.where(wild, positions[1], terms)
-        sums = present.sum(axis=1, dtype=np.uint64)
-        _, first, inverse = np.unique(sums, return_index=True, return_inverse=True)
-        votes = _count_siblings(present[first], sums[first], positions[1])
-        # A template keeps at least one word with a letter: `<*> <*>` says nothing.
-        spared = (wordy & ~wild)[first].sum(axis=1)
-        votes[~(literal & ~wild)[first] | ((spared < 2)[:, None] & wordy[first])] = 0
-        best = votes.shape[1] - 1 - votes[:, ::-1].argmax(axis=1)
-        chosen = votes[np.arange(len(votes)), best] >= min_siblings
-        if not chosen.any():
-            break
-        grown = np.zeros((len(first), hashes.shape[1]), dtype=bool)
-        grown[np.flatnonzero(chosen), best[chosen]] = True
-        wild |= grown[inverse]
-    return wild
+class _Group:
+    """Shapes of one number of words; arrays are shapes x words."""
 
+    def __init__(self, group: pl.DataFrame, needed: int) -> None:
+        self.rows, self.texts, self.needed = group["row"].to_list(), group["words"], needed
+        self.length = len(self.texts[0])
+        words = self.texts.explode()
+        masked, glued = words.str.contains(WILDCARD, literal=True), words.str.contains(_GLUE, literal=True)
+        self.hashes: Keys = self._table(words.hash(seed=1)).astype(np.uint64)
+        self.pure = self._table(words == WILDCARD)
+        self.literal = self._table(~masked & ~glued)
+        self.wordy = self._table(words.str.contains("[[:alpha:]]") & ~masked)
+        self.values = self._table(words.str.contains(_VALUE)).copy()
+        self.values[:, 1:] |= self._table(words.str.ends_with("=" + _GLUE))[:, :-1]
+        self.wild: Flags = np.zeros(self.hashes.shape, dtype=bool)
+        random = np.random.default_rng(0)
+        self.places = random.integers(1, 2**63, size=(2, self.length), dtype=np.uint64) | np.uint64(1)
 
-def _count_siblings(present: Keys, sums: Keys, gap: Keys) -> npt.NDArray[np.int64]:
-    """For each shape and word: how many distinct shapes are the same but for that word."""
-    votes = np.empty(present.shape, dtype=np.int64)
-    for position in range(present.shape[1]):
-        without = sums - present[:, position] + gap[position]
-        _, inverse, counts = np.unique(without, return_inverse=True, return_counts=True)
-        votes[:, position] = counts[inverse]
-    return votes
+    def find(self, known: Keys) -> Keys:
+        """Mark the variable words, `known` being hashes of values found so far; returns the values of this group."""
+        value = self.values | np.isin(self.hashes, known)
+        weights = np.where(self.pure, self.needed - 1, np.where(value, (self.needed + 1) // 2, 1))
+        terms = self.hashes * self.places[0]
+        for _ in range(_ROUNDS):
+            present = np.where(self.wild | self.pure, self.places[1], terms)
+            sums = present.sum(axis=1, dtype=np.uint64)
+            _, first, inverse = np.unique(sums, return_index=True, return_inverse=True)
+            votes = self._votes(present[first], sums[first], np.where(self.wild, self.needed - 1, weights)[first])
+            votes[~self._may_go(first)] = 0
+            # A statement rarely begins with a variable word: its first word takes twice the evidence.
+            votes[:, 0] //= 2
+            best = votes.shape[1] - 1 - votes[:, ::-1].argmax(axis=1)
+            chosen = votes[np.arange(len(votes)), best] >= self.needed
+            if not chosen.any():
+                break
+            grown = np.zeros((len(first), self.length), dtype=bool)
+            grown[np.flatnonzero(chosen), best[chosen]] = True
+            self.wild |= grown[inverse]
+        return np.unique(self.hashes[self.wild & self.literal])
+
+    def templates(self) -> Iterator[tuple[int, str]]:
+        """The rows of shapes that change, with their templates."""
+        changed = np.flatnonzero(self.wild.any(axis=1))
+        for index, text in zip(changed, self.texts.gather(changed).to_list(), strict=True):
+            free = self.wild[index]
+            words = " ".join(WILDCARD if wild else word for word, wild in zip(text, free, strict=True))
+            yield self.rows[index], words.replace(_GLUE + " ", "").replace(" " + _GLUE, "")
+
+    def _may_go(self, first: npt.NDArray[np.intp]) -> Flags:
+        """Words that may become variables; a template keeps at least one word with a letter: `<*> <*>` says nothing."""
+        spared = (self.wordy & ~self.wild)[first].sum(axis=1)
+        flags: Flags = (self.literal & ~self.wild)[first] & ((spared > 1)[:, None] | ~self.wordy[first])
+        return flags
+
+    def _votes(self, present: Keys, sums: Keys, weights: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """For each shape and word: the weight of the distinct shapes that are the same but for that word."""
+        votes = np.zeros(present.shape, dtype=np.int64)
+        for place in range(self.length):
+            _, inverse, counts = np.unique(sums - present[:, place], return_inverse=True, return_counts=True)
+            totals = np.bincount(inverse, weights=weights[:, place]).astype(np.int64)
+            votes[:, place] = np.where(counts[inverse] > 1, totals[inverse], 0)
+        return votes
+
+    def _table(self, column: pl.Series) -> npt.NDArray[Any]:
+        return column.to_numpy().reshape(-1, self.length)

@@ -69,7 +69,7 @@ def test_every_line_with_its_template(logs: Command, log: Path, tmp_path: Path) 
         "",
         'GET "<*>" \\ <*> <*> <*>',
         "cache warm",
-        "connection to <*> refused after <*> ms",
+        "connection to db-<*> refused after <*> ms",
         "user <*> logged in from <*>",
     ]
     assert set(lines.filter(severity="ERROR")["categories"]) == {"error;network"}

@@ -38,14 +38,48 @@ def parameters_of(message: str) -> list[str]:
         ("host db.example.com down", "host <*> down", ["db.example.com"]),
         ("java.net.SocketException thrown", "java.net.SocketException thrown", []),
         ("commit deadbeefcafe", "commit <*>", ["deadbeefcafe"]),
+        ("Retrying connect to server: ms-sa-41:9000.", "Retrying connect to server: <*>.", ["ms-sa-41:9000"]),
+        ("No route to ms-sa-41/10.190.173.170:9000", "No route to <*>", ["ms-sa-41/10.190.173.170:9000"]),
+        ("GET /v2/54f/servers?all=True&since=2017", "GET <*>", ["/v2/54f/servers?all=True&since=2017"]),
+        ("read s3://bucket/key/1.gz, done", "read <*>, done", ["s3://bucket/key/1.gz"]),
+        ("data address space......0", "data address space......<*>", ["0"]),
+        ("generating core.2275", "generating core.<*>", ["2275"]),
+        ("from 2017-05-16 03:00:00 to 2017-05-16 04:00:00.", "from <*> to <*>.", None),
+        ("load/store of n/a", "load/store of n/a", []),
         ("a <*> b", "a <*> b", ["<*>"]),
         ("", "", []),
         ("nothing varies", "nothing varies", []),
     ],
 )
-def test_shape_and_parameters(message: str, shape: str, parameters: list[str]) -> None:
+def test_shape_and_parameters(message: str, shape: str, parameters: list[str] | None) -> None:
     assert shapes_of(message) == [shape]
-    assert parameters_of(message) == parameters
+    assert parameters is None or parameters_of(message) == parameters
+    assert masking.fill(shape, parameters_of(message)) == message
+
+
+@pytest.mark.parametrize(
+    ("messages", "templates"),
+    [
+        (["jk2_init() found 1", "jk2_init() found 2"], {"jk2_init() found <*>"}),
+        (["Found block rdd_2 here", "Found block rdd_3 here"], {"Found block <*> here"}),
+        (["login ok user=root", "login ok user=guest"], {"login ok user=<*>"}),
+        (["peer 10.0.0.1 () left", "peer 10.0.0.2 (10.0.0.3) left"], {"peer <*> (<*>) left"}),
+        (["drop 1", "drop 2 3", "drop 4 5 6"], {"drop <*>"}),
+        (["range 1 2", "range 1"], {"range <*> <*>", "range <*>"}),
+        (["Invalid user  01 in", "Invalid user 02 in"], {"Invalid user <*> in"}),
+        (["nfsd startup ok", "sshd startup ok"], {"nfsd startup ok", "sshd startup ok"}),
+    ],
+)
+def test_what_the_file_shows_to_vary_is_a_variable(messages: list[str], templates: set[str]) -> None:
+    assert set(mine([pl.Series(messages)], min_siblings=6).templates["template"]) == templates
+
+
+def test_values_found_in_one_place_are_known_in_another() -> None:
+    """Six users make a variable of the first statement; two of them are enough for the second."""
+    users = ["anna", "bob", "carl", "dora", "eve", "frank"]
+    messages = [f"accepted key of {user} today" for user in users] + ["session of anna closed", "session of bob closed"]
+    found = set(mine([pl.Series(messages)], min_siblings=6).templates["template"])
+    assert found == {"accepted key of <*> today", "session of <*> closed"}
 
 
 def test_a_long_message_is_cut_for_the_shape_and_kept_in_the_parameters() -> None:
