@@ -1,0 +1,113 @@
+"""`make bench-logs`: are the templates of real logs the right ones?
+
+Needs TRACEO_BENCH_DATA, the folder of the development data with logs/loghub_2k.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from components.core import storage
+from components.logs.mining import mine
+from components.logs.source import open_source
+from components.logs.specs import FileParams
+from tests.benchmarks.parsing import Accuracy, accuracy
+from tests.benchmarks.results import table, write_section
+
+Parser = Callable[[Sequence[str]], tuple[list[str], list[str]]]
+_WORDS_WITH_DIGITS = re.compile(r"\S*[0-9]\S*")
+_HEADER = ("system", "GA", "FGA", "PA", "FTA", "templates (true)")
+
+
+def traceo(bodies: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Each line's template id and template by the command's defaults."""
+    return _mined([pl.Series("message", bodies, dtype=pl.String)])
+
+
+def traceo_with_headers(lines: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The same from raw lines: the header's shape is learnt from the file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "raw.log"
+        storage.write_bytes(str(path), ("\n".join(lines) + "\n").encode())
+        return _mined(list(open_source(path, "text").messages()))
+
+
+def digit_mask(bodies: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The naive baseline: every word with a digit in it is a variable."""
+    masked = [_WORDS_WITH_DIGITS.sub("<*>", body) for body in bodies]
+    return masked, masked
+
+
+def _mined(blocks: list[pl.Series]) -> tuple[list[str], list[str]]:
+    mined = mine(blocks, FileParams().min_siblings)
+    lines = mined.shapes[np.concatenate(mined.line_codes)]
+    return lines["template_id"].to_list(), lines["template"].to_list()
+
+
+def systems(data: Path) -> dict[str, pl.DataFrame]:
+    """`raw, body, template` of each labelled system's 2,000 lines."""
+    found = {}
+    for folder in sorted(path for path in (data / "logs" / "loghub_2k").iterdir() if path.is_dir()):
+        name = folder.name
+        labelled = pl.read_csv(folder / f"{name}_2k.log_structured_corrected.csv", infer_schema_length=0)
+        raw = (folder / f"{name}_2k.log").read_text(encoding="utf-8", errors="replace").splitlines()
+        found[name] = labelled.select(body="Content", template="EventTemplate").with_columns(raw=pl.Series(raw))
+    return found
+
+
+def report(data: Path) -> str:
+    """The section of RESULTS.md."""
+    found = systems(data)
+    parts = [
+        "## Templates of real logs",
+        f"`make bench-logs`. Data: loghub, {len(found)} systems of 2,000 lines with corrected labels; one "
+        "configuration for all. The rules of masking were written with these systems in view, so that others may fare "
+        "worse. Definitions: tests/benchmarks/parsing.py; means are over systems.",
+    ]
+    parsers: tuple[tuple[str, str, Parser], ...] = (
+        ("Traceo, message bodies", "body", traceo),
+        ("Traceo, raw lines with headers", "raw", traceo_with_headers),
+        ("naive baseline: words with digits are variables, message bodies", "body", digit_mask),
+    )
+    for title, column, parse in parsers:
+        judged = {name: accuracy(*parse(part[column]), part["template"].to_list()) for name, part in found.items()}
+        parts += [f"### {title}", table(_HEADER, [*(_row(*item) for item in judged.items()), _mean(judged)])]
+    return "\n\n".join(parts)
+
+
+def _row(name: str, found: Accuracy) -> list[str]:
+    shares = [f"{value:.3f}" for value in (found.ga, found.fga, found.pa, found.fta)]
+    return [name, *shares, f"{found.found} ({found.true})"]
+
+
+def _mean(judged: dict[str, Accuracy]) -> list[str]:
+    means = [np.mean([getattr(one, name) for one in judged.values()]) for name in ("ga", "fga", "pa", "fta")]
+    return ["**mean**", *(f"**{value:.3f}**" for value in means), ""]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.logs", description=__doc__)
+    parser.add_argument("--no-write", action="store_true", help="print only; leave RESULTS.md alone")
+    arguments = parser.parse_args(argv)
+    data = Path(os.environ.get("TRACEO_BENCH_DATA", ""))
+    if not (data / "logs" / "loghub_2k").is_dir():
+        print("skipped: TRACEO_BENCH_DATA does not name the development data with logs/loghub_2k")
+        return 0
+    section = report(data)
+    print(section)
+    if not arguments.no_write:
+        write_section("logs", section)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
