@@ -78,15 +78,15 @@ def forecasts(lake: Lake) -> list[Metric]:
 
 def anomalies(lake: Lake) -> list[Metric]:
     """How many series are scored and how many of them, by service, are abnormal now."""
+    scored = gauge("traceo_scored_series", "Series that were scored for anomalies.")
+    abnormal = gauge("traceo_anomalous_series", "Series that are abnormal now, by service.", "service")
     end = lake.watermark("anomalies")
     if end is None:
-        return []
+        return [scored, abnormal]
     rows = lake.scan("anomalies", Window(end - _NOW, end)).select("timestamp", "service", "metric", "is_anomaly")
     newest = rows.collect().sort("timestamp").unique(["service", "metric"], keep="last")
     counts = Counter(newest.filter(pl.col("is_anomaly"))["service"].to_list())
-    scored = gauge("traceo_scored_series", "Series that were scored for anomalies.")
     scored.add_metric([], len(newest))
-    abnormal = gauge("traceo_anomalous_series", "Series that are abnormal now, by service.", "service")
     named = counts.most_common(MOST_SERVICES)
     rest = sum(counts.values()) - sum(count for _, count in named)
     for service, count in [*named, (_OTHER, rest)]:

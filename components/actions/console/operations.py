@@ -121,21 +121,24 @@ def tasks(home: str) -> list[Metric]:
     An object store keeps no such times that are cheap to list: with a home on S3 there is nothing here, and the
     lake's watermarks and snapshots tell how far the pipelines are.
     """
-    if is_s3(home):
-        return []
     success = gauge("traceo_task_last_success_timestamp_seconds", "When a task last ended well.", "dag", "task")
     delay = gauge(
         "traceo_task_completion_delay_seconds",
         "From when its run was due to when a task last ended well.", "dag", "task",
     )  # fmt: skip
-    drift: list[Metric] = []
-    for one in _newest(Path(home, "runs")):
+    share = gauge("traceo_drift_share_ratio", "Share of series that drifted in the last comparison.")
+    threshold = gauge("traceo_drift_threshold_ratio", "Share from which a retraining is asked for.")
+    for one in [] if is_s3(home) else _newest(Path(home, "runs")):
         success.add_metric([one.dag, one.task], one.at)
         if one.due is not None:
             delay.add_metric([one.dag, one.task], max(0.0, one.at - one.due))
         if one.task == "quality_drift":
-            drift = _drift(json.loads(one.sidecar.read_bytes())["summary"])
-    return [success, delay, *drift]
+            drift = json.loads(one.sidecar.read_bytes())["summary"]
+            # Where there was too little to compare there is no share.
+            if drift.get("share") is not None:
+                share.add_metric([], drift["share"])
+                threshold.add_metric([], drift["threshold"])
+    return [success, delay, share, threshold]
 
 
 def _newest(root: Path) -> Iterator[Finished]:
@@ -157,13 +160,3 @@ def _folders(path: Path) -> list[Path]:
 def _due(run_id: str) -> float | None:
     found = _DUE.search(run_id)
     return datetime.strptime(found[1], "%Y-%m-%dT%H%M%S").replace(tzinfo=UTC).timestamp() if found else None
-
-
-def _drift(summary: dict[str, Any]) -> list[Metric]:
-    if summary.get("share") is None:
-        return []
-    share = gauge("traceo_drift_share_ratio", "Share of series that drifted in the last comparison.")
-    share.add_metric([], summary["share"])
-    threshold = gauge("traceo_drift_threshold_ratio", "Share from which a retraining is asked for.")
-    threshold.add_metric([], summary["threshold"])
-    return [share, threshold]

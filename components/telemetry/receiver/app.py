@@ -30,6 +30,7 @@ from components.telemetry.receiver.spool import Spool, digest_of
 
 #: Seconds after which a sender may try a full spool again; an ingest runs every five minutes.
 _RETRY_AFTER_S = 60
+_STATUSES = (200, 400, 401, 413, 415, 503)
 logger = logging.getLogger("traceo.receiver")
 
 
@@ -44,8 +45,13 @@ def create_app(settings: Settings) -> FastAPI:
     registry = CollectorRegistry()
     records = Counter("traceo_receiver_records", "Log records kept.", registry=registry)
     requests = Counter("traceo_receiver_requests", "Requests for /logs by status.", ["status"], registry=registry)
+    for status in _STATUSES:
+        # From the first scrape on, so that the first refusal is an increase.
+        requests.labels(str(status))
     waiting = Gauge("traceo_receiver_spool_bytes", "Bytes that wait for the next ingest.", registry=registry)
     waiting.set_function(spool.size)
+    limit = Gauge("traceo_receiver_spool_limit_bytes", "Bytes from which on logs are refused.", registry=registry)
+    limit.set(settings.log_spool_max_mb << 20)
     app = FastAPI(title="Traceo log receiver", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.middleware("http")
