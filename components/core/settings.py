@@ -30,6 +30,9 @@ class Settings(BaseSettings):
         default="localhost/traceo-", description="what the name of a component's image starts with"
     )
     image_tag: str = Field(default="dev", pattern=r"^[\w][\w.-]{0,127}$", description="tag of the images")
+    docker_network: str = Field(
+        default="host", description="network of the containers of TRACEO_RUNNER=docker; host reaches the services here"
+    )
     # What follows up to pod_deadline_s is read where TRACEO_RUNNER=kubernetes. The names of the service account
     # and the secret are those that infra/kubernetes/chart makes; see infra/kubernetes/PODS.md.
     pod_namespace: str | None = Field(default=None, description="namespace of the pods; default Airflow's own")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from components.core.settings import settings
 from infra.images import requirements, table
 from infra.images.debian import LOCAL_BASE, import_base
 from infra.images.errors import ImageError
-from infra.images.matrix import ROOT, Image, files, images, project, files_of_the_tests
+from infra.images.matrix import ROOT, Image, files, files_of_the_tests, images, project
 
 #: Written anew by every build; git does not know it, the build context holds it.
 BUILD = ROOT / "infra/images/build"
@@ -24,7 +25,7 @@ BUILD = ROOT / "infra/images/build"
 
 def reference(name: str, target: str = "runtime") -> str:
     """The name under which an image is tagged, such as localhost/traceo-forecasting:dev."""
-    suffix = "" if target == "runtime" else f"-{target}"
+    suffix = "-test" if target == "test" else ""
     return f"{settings().image_prefix}{name}{suffix}:{settings().image_tag}"
 
 
@@ -33,6 +34,9 @@ def prepare(chosen: Sequence[Image]) -> None:
     BUILD.mkdir(exist_ok=True)
     shared, content = requirements.core(), project()
     _write("core.txt", shared.values())
+    # The SBOM's subject; without the rest of pyproject.toml, whose every change would make the layers anew.
+    facts = {key: content["project"][key] for key in ("name", "version", "description")}
+    _write("project.toml", ["[project]\n", *(f"{key} = {json.dumps(value)}\n" for key, value in facts.items())])
     _write("tools.txt", requirements.of_packages("tools", requirements.TOOLS).values())
     with ThreadPoolExecutor(4) as pool:
         for image, pins in zip(chosen, pool.map(requirements.of_image, chosen), strict=True):
@@ -56,6 +60,7 @@ def build(builder: str, name: str, target: str, base: str) -> float:
     key = BUILD / "cache_key"
     arguments = {"BASE": base, "IMAGE": name, "VERSION": project()["project"]["version"], "REVISION": revision()}
     arguments["CACHE_KEY"] = key.read_text() if key.exists() else ""
+    arguments["CORE"] = "core" if target == "core" else reference("core")
     command = [builder, "build", "--file", "infra/images/Dockerfile", "--target", target]
     command += ["--tag", reference(name, target)]
     for argument, value in arguments.items():
@@ -72,7 +77,7 @@ def _podman_options() -> list[str]:
     environment = os.environ
     cache = subprocess.run([Path(sys.executable).with_name("uv"), "cache", "dir"], capture_output=True, text=True)
     lent = {
-        cache.stdout.strip(): "/cache",
+        cache.stdout.strip(): "/var/cache/uv",
         environment.get("SSL_CERT_FILE", ""): "/etc/ssl/certs/ca-certificates.crt:ro",
         environment.get("PIP_CONFIG_FILE", "/etc/pip.conf"): "/etc/pip.conf:ro",
         environment.get("UV_CONFIG_FILE", "/etc/uv/uv.toml"): "/etc/uv/uv.toml:ro",
@@ -118,7 +123,7 @@ def _chosen(names: Sequence[str]) -> list[Image]:
 
 def _build_all(builder: str, chosen: Sequence[Image], base: str, *, test: bool) -> list[table.Row]:
     seconds = build(builder, "core", "core", base)
-    rows = [table.row(builder, "core", reference("core", "core"), seconds)]
+    rows = [table.row(builder, "core", reference("core"), seconds)]
     for image in chosen:
         seconds = build(builder, image.name, "runtime", base)
         rows.append(table.row(builder, image.name, reference(image.name), seconds))

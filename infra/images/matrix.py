@@ -95,27 +95,24 @@ def project(root: Path = ROOT) -> dict[str, Any]:
     return tomllib.loads((root / "pyproject.toml").read_text())
 
 
-def forbidden_packages(image: Image, content: Mapping[str, Any], shared: Iterable[str]) -> set[str]:
-    """Names of distributions that the image must not hold: what the groups it lacks ask for.
+def forbidden(image: Image, content: Mapping[str, Any], shared: Iterable[str]) -> set[str]:
+    """Names of distributions that the image must not hold: what groups other than its own ask for, and platforms
+    that none of its code may import, by the import contracts, whatever its groups say.
 
-    `shared`: what every image holds, the closure of the project's own dependencies.
+    `shared`: the names that every image holds, the closure of the project's own dependencies.
     """
     groups: Mapping[str, list[str]] = content["project"]["optional-dependencies"]
     others = {group for group in groups if group not in image.groups} - _NOT_SHIPPED
     own = {package_name(line) for group in image.groups for line in groups[group]}
-    return {package_name(line) for group in others for line in groups[group]} - own - set(shared) - _INCIDENTAL
-
-
-def forbidden_platforms(image: Image, content: Mapping[str, Any]) -> set[str]:
-    """Names of modules that no code of the image may import, by the import contracts, whatever its groups say."""
+    asked = {package_name(line) for group in others for line in groups[group]} - own
     held = {path.replace("/", ".") for path in image.paths}
-    return {module for module, owners in _owners(content) if owners.isdisjoint(held)} - _INCIDENTAL
+    platforms = {package_name(module) for module, owners in _owners(content) if owners.isdisjoint(held)}
+    return (asked | platforms) - set(shared) - _INCIDENTAL
 
 
 def _owners(content: Mapping[str, Any]) -> Iterator[tuple[str, set[str]]]:
-    """Each platform with the packages that may import it; without those that core itself is made of."""
+    """Each platform with the packages that may import it, as the contracts "… only in …" of the import linter say."""
     roots: list[str] = content["tool"]["importlinter"]["root_packages"]
-    core = {package_name(line).replace("-", "_") for line in content["project"]["dependencies"]}
     for contract in content["tool"]["importlinter"]["contracts"]:
         if " only in " not in contract["name"]:
             continue
@@ -124,9 +121,7 @@ def _owners(content: Mapping[str, Any]) -> Iterator[tuple[str, set[str]]]:
         owners = {_domain(module) for module in importers} | (set(roots) - sources)
         if "components" in owners:
             owners = owners - {"components"} | _absent_domains(sources)
-        for module in contract["forbidden_modules"]:
-            if module not in core and module != "botocore":
-                yield module, owners
+        yield from ((module, owners) for module in contract["forbidden_modules"])
 
 
 def _absent_domains(sources: set[str]) -> set[str]:

@@ -63,7 +63,7 @@ def test_too_little_data_is_told_apart_from_a_failure(tmp_path: Path) -> None:
 
 
 def test_an_unknown_runner_is_named() -> None:
-    with pytest.raises(SettingsError, match="TRACEO_RUNNER='slurm' is not known; choose from process"):
+    with pytest.raises(SettingsError, match="TRACEO_RUNNER='slurm' is not known; choose from docker, process"):
         launcher("slurm")
 
 

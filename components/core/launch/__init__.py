@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from components.core.errors import SettingsError
+from components.core.launch.docker import DockerLauncher
 from components.core.launch.process import ProcessLauncher
 from components.core.spec import Spec
 
@@ -22,7 +23,7 @@ class Launcher(Protocol):
     def stop(self) -> None: ...
 
 
-LAUNCHERS: dict[str, type[Launcher]] = {"process": ProcessLauncher}
+LAUNCHERS: dict[str, type[Launcher]] = {"docker": DockerLauncher, "process": ProcessLauncher}
 
 
 def launcher(runner: str) -> Launcher:
