@@ -76,6 +76,11 @@ CHAIN = [
     Link("rootcause.diagnose", "rootcause.diagnose"),
     Link("actions.alert", "actions.alert"),
     Link("quality.drift", "quality.drift"),
+    Link("notebook.exploring_the_lake", "notebook.exploring_the_lake", {"days": 3}),
+    Link("notebook.choosing_a_detector", "notebook.choosing_a_detector", {"days": 5, "trials": 3}),
+    Link("notebook.backtesting_a_forecast", "notebook.backtesting_a_forecast"),
+    Link("notebook.walking_through_an_incident", "notebook.walking_through_an_incident"),
+    Link("notebook.reading_drift", "notebook.reading_drift", uses={"drift": "quality.drift"}),
 ]
 
 

@@ -23,7 +23,7 @@ from components.core.spec import specs
 pytestmark = pytest.mark.xdist_group("airflow")
 
 FOLDER = REPOSITORY / "dags"
-IDS = ("traceo_drift", "traceo_ingest", "traceo_retrain", "traceo_rollout", "traceo_score")
+IDS = ("traceo_drift", "traceo_ingest", "traceo_notebooks", "traceo_retrain", "traceo_rollout", "traceo_score")
 
 
 @pytest.fixture(scope="module")
