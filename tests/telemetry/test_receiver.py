@@ -91,16 +91,17 @@ def test_every_date_format_is_read(date: Any, expected: datetime) -> None:
         ({"date": AT, "temperature": 3}, "body", '{"temperature": 3}'),
         ({"date": AT, "log": "half \ud800"}, "body", "half ?"),
         ({"date": AT, "log": "x", "level": 30}, "severity", "30"),
+        ({"_time": AT, "log": "x", "date": "never"}, "timestamp", MOMENT),
     ],
 )
-def test_odd_records_are_kept(record: dict[str, Any], column: str, expected: str) -> None:
+def test_odd_records_are_kept(record: dict[str, Any], column: str, expected: object) -> None:
     assert read_rows(body([record]))[column].to_list() == [expected]
 
 
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b'[{"date":1769860801.25,"log":"a"},{"log":"b"}]', "record 2 has no time; set `json_date_key date`"),
+        (b'[{"date":1769860801.25,"log":"a"},{"log":"b"}]', "record 2 has no time; set `json_date_key _time`"),
         (b'[{"date":"yesterday","log":"a"}]', "record 1: field 'date': not a time: 'yesterday'"),
         (b'[{"date":1769860801.25},3]', "record 2 is not a JSON object but 3"),
         (b'{"date":1769860801.25}\n{"date":', "record 2 is not JSON"),

@@ -11,13 +11,13 @@ from starlette.requests import ClientDisconnect
 MOST_SENT, MOST_BYTES = 8 << 20, 32 << 20
 _GZIP = 31  # zlib's window bits for a gzip header
 # Both make a browser ask before it sends: a page elsewhere cannot write logs.
-_TYPES = ("application/json", "application/x-ndjson")
+TYPES = ("application/json", "application/x-ndjson")
 
 
 async def read_body(request: Request) -> bytes:
     """The decompressed body; HTTPException 400, 413 or 415 says what about it is refused."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in _TYPES:
+    if kind not in TYPES:
         raise HTTPException(415, f"content type {kind!r} is not read; set `format json` or `json_lines` in the output")
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip"):

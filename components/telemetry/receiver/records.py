@@ -5,7 +5,7 @@ Bodies are what its `http` output writes with `format json` (an array of objects
 
 | column | the first of these that the record has |
 |---|---|
-| timestamp | `date` (Fluent Bit's `json_date_key`), `@timestamp`, `timestamp`, `time`: ISO 8601 or Unix time |
+| timestamp | `_time`, `date` (Fluent Bit's `json_date_key`), `@timestamp`, `timestamp`, `time` |
 | service | `service`, `service.name`, the pod's label `app.kubernetes.io/name`, `k8s-app` or `app`, its container |
 | instance | `instance`, the pod's name, `host`, `hostname` |
 | severity | `severity`, `level`, `severity_text`, `levelname`, in capitals |
@@ -26,7 +26,7 @@ from components.core.errors import InputError
 from components.core.schema import TABLES
 from components.core.times import parse_instant
 
-_TIMES = ("date", "@timestamp", "timestamp", "time")
+TIMES = ("_time", "date", "@timestamp", "timestamp", "time")
 _SERVICES = ("service", "service.name", "service_name")
 _LABELS = ("app.kubernetes.io/name", "k8s-app", "app")
 _INSTANCES = ("instance", "host", "hostname")
@@ -101,9 +101,9 @@ def _row(record: Any, number: int) -> dict[str, Any]:
 
 
 def _time(rest: dict[str, Any], number: int) -> Any:
-    name = next((name for name in _TIMES if name in rest), None)
+    name = next((name for name in TIMES if name in rest), None)
     if name is None:
-        raise InputError(f"record {number} has no time; set `json_date_key date` in the output")
+        raise InputError(f"record {number} has no time; set `json_date_key _time` in the output")
     try:
         return parse_instant(rest.pop(name))
     except InputError as error:
