@@ -67,7 +67,7 @@ def _check_cache_key(graph: Graph, task: Task) -> Iterator[str]:
     expected = task.function not in _OBSERVERS and is_cached(_spec(task))
     if task.is_cached != expected:
         yield f"cache-key: {task.name}: caching is {task.is_cached}, but must be {expected} (see caching.UNCACHED)"
-    if not task.is_cached:
+    if not (task.is_cached and expected):
         return
     sources = graph.sources(task)
     for name, source in sources.items():

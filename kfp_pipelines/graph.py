@@ -37,7 +37,7 @@ class Graph:
     """A compiled pipeline. Every sub-graph (condition, loop, exit handler) is entered from one task alone."""
 
     def __init__(self, text: str) -> None:
-        documents = list(yaml.safe_load_all(text))
+        documents = list(yaml.load_all(text, yaml.CSafeLoader))
         self.pipeline: dict[str, Any] = documents[0]
         self.platforms: dict[str, Any] = documents[1] if len(documents) > 1 else {}
         self._dags = {name: c["dag"] for name, c in self.pipeline["components"].items() if "dag" in c}

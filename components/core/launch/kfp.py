@@ -77,7 +77,7 @@ def observe(lake: str, tables: Sequence[str], models: Sequence[str]) -> Observat
     is added, late rows included, or another version of `models` takes charge; it never changes with time alone.
     InputError where the lake holds none of the tables.
     """
-    opened = Lake(lake)
+    opened = Lake(lake.rstrip("/"))
     watermarks = [watermark for table in tables if (watermark := opened.watermark(table))]
     if not watermarks:
         raise InputError(f"{lake}: none of {', '.join(tables)} has rows; ingest telemetry first (pipeline traceo-logs)")
