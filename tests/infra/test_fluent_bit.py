@@ -33,12 +33,12 @@ KNOWN = {
         refresh_interval rotate_wait ignore_older skip_long_lines skip_empty_lines db db.sync db.locking
         db.journal_mode db.compare_filename mem_buf_limit exit_on_eof parser key inotify_watcher tag_regex
         static_batch_size file_cache_advise threaded multiline.parser storage.type storage.pause_on_chunks_overlimit""",
-    "kubernetes": """name match alias buffer_size kube_url kube_ca_file kube_ca_path kube_token_file kube_tag_prefix
-        merge_log merge_log_key merge_log_trim merge_parser keep_log tls.debug tls.verify use_journal
-        cache_use_docker_id regex_parser k8s-logging.parser k8s-logging.exclude labels annotations kube_meta_preload_cache_dir
-        dummy_meta dns_retries dns_wait_time use_kubelet kubelet_host kubelet_port kube_meta_cache_ttl kube_token_ttl
-        kube_meta_namespace_cache_ttl namespace_labels namespace_annotations namespace_metadata_only
-        owner_references""",
+    "kubernetes": """name match alias buffer_size kube_url kube_ca_file kube_ca_path kube_token_file
+        kube_tag_prefix merge_log merge_log_key merge_log_trim merge_parser keep_log tls.debug tls.verify
+        use_journal cache_use_docker_id regex_parser k8s-logging.parser k8s-logging.exclude labels annotations
+        kube_meta_preload_cache_dir dummy_meta dns_retries dns_wait_time use_kubelet kubelet_host kubelet_port
+        kube_meta_cache_ttl kube_token_ttl kube_meta_namespace_cache_ttl namespace_labels namespace_annotations
+        namespace_metadata_only owner_references""",
     "http": """name match match_regex alias host http_user http_passwd aws_auth port proxy http2 uri compress format
         allow_duplicated_headers log_response_payload header_tag header json_date_key json_date_format
         gelf_timestamp_key gelf_host_key gelf_short_message_key gelf_full_message_key gelf_level_key body_key
