@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -78,8 +78,10 @@ def _signals(case: Case, spans: pl.DataFrame, when: Periods, params: ScorerParam
     moved: list[Deviation] = deviations(series, when)
     noticed_kind = sense(case.incident.metric).kind if case.incident.metric else None
     signals = [metric_signal(item, params.min_deviation, noticed_kind) for item in moved]
-    lines = log_changes(counted(case.logs), when, 0.0) + log_changes(case.log_counts, when, _COUNT_SLOT_S)
-    signals += log_signals(lines, params.min_deviation)
+    signals += log_signals(log_changes(counted(case.logs), when, 0.0), params.min_deviation)
+    slots = log_signals(log_changes(case.log_counts, when, _COUNT_SLOT_S), params.min_deviation)
+    # A slot says what was logged in five minutes, not when: its start may lie before the deployment that did it.
+    signals += [replace(signal, onset_s=math.nan) for signal in slots]
     signals += alert_signals(case.alerts)
     return signals, not moved and case.alerts.is_empty()
 

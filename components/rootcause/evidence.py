@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,9 @@ _HYPOTHESES = 3
 _NAMES = {kind: kind for kind in KINDS} | {"queue": "latency"}
 #: Weight of a service's own resources when the kind of cause is told.
 _OWN_RESOURCE = 1.5
+#: Busy threads count as the processor's trouble only in part: they may as well wait for something slow.
+_WAITING = re.compile(r"thread|worker", re.IGNORECASE)
+_MAY_WAIT = 0.5
 
 
 def kind_of(standing: Standing) -> str:
@@ -33,7 +37,8 @@ def kind_of(standing: Standing) -> str:
     for signal in telling:
         kind = _NAMES.get(signal.kind, "unknown")
         own = signal.internal or signal.kind == "queue"
-        weights[kind] = max(weights.get(kind, 0.0), signal.excess * (_OWN_RESOURCE if own else 1.0))
+        weight = (_OWN_RESOURCE if own else 1.0) * (_MAY_WAIT if _WAITING.search(signal.metric) else 1.0)
+        weights[kind] = max(weights.get(kind, 0.0), signal.excess * weight)
     return max(sorted(weights), key=lambda kind: weights[kind], default="unknown")
 
 

@@ -81,6 +81,23 @@ def test_a_deployment_shortly_before_is_an_intervention_with_its_effect():
     assert "deploy shop 2.3.1" in best["evidence"][0]["text"]
 
 
+def test_lines_counted_by_five_minutes_do_not_precede_the_deployment_that_wrote_them():
+    jumps = {("shop", "error_ratio"): 60.0, ("web", "error_ratio"): 40.0}
+    changes = frame("changes", [(NOTICED - timedelta(minutes=2), "shop", "deploy shop 2.3.1")])
+    slots = [(NOTICED - timedelta(minutes=4), "shop", "ERROR", "no such coupon <*>", 900)]
+    found = diagnose(case(metrics(jumps), changes=changes, log_counts=frame("log_counts", slots)), PARAMS).causes[0]
+    assert (found["service"], found["kind"]) == ("shop", "code")
+
+
+def test_busy_threads_that_wait_for_a_queue_are_not_the_processor():
+    moved = [
+        series("shop", "request_queue_depth", 20.0, 1.0, 60.0),
+        series("shop", "thread_pool_saturation", 30.0, 1.0, 70.0),
+    ]
+    found = diagnose(case(pl.concat([metrics(), *moved])), PARAMS).causes[0]
+    assert (found["service"], found["kind"]) == ("shop", "latency")
+
+
 @pytest.mark.parametrize(
     ("what", "kind"), [("set pool_size flag to 3", "configuration"), ("migration 12: drop index", "database")]
 )
