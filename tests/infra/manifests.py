@@ -49,6 +49,15 @@ def _home() -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
 
 
+@lru_cache
+def kustomized(folder: str) -> str:
+    """What `kubectl kustomize` makes of a folder below infra/."""
+    command = [tool("kubectl"), "kustomize", str(INFRA / folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=_home())
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @dataclass(frozen=True)
 class Pod:
     """A pod that some object makes: who makes it, its labels and its spec."""
@@ -67,7 +76,7 @@ class Pod:
 
     def ports(self) -> dict[str, int]:
         """Port numbers by name."""
-        return {p["name"]: p["containerPort"] for c in self.containers for p in c.get("ports", [])}
+        return {p["name"]: p["containerPort"] for c in self.containers for p in c.get("ports", []) if "name" in p}
 
 
 def ref(found: Object) -> str:
@@ -79,15 +88,23 @@ def of_kind(objects: list[Object], *kinds: str) -> list[Object]:
 
 
 def pods(objects: list[Object]) -> Iterator[Pod]:
-    """The pods of workloads, and the one that Airflow's executor makes from the template in its ConfigMap."""
+    """The pods of workloads, of InferenceServices, and the one that Airflow's executor makes from its template."""
     for found in of_kind(objects, "Deployment", "StatefulSet", "Job"):
         template = found["spec"]["template"]
         yield Pod(ref(found), template["metadata"]["labels"], template["spec"])
+    for found in of_kind(objects, "InferenceService"):
+        for predictor in predictors(found):
+            yield Pod(ref(found), predictor["labels"], predictor)
     for found in of_kind(objects, "ConfigMap"):
         for content in found["data"].values():
             if content.startswith("apiVersion: v1\nkind: Pod\n"):
                 pod = yaml.safe_load(content)
                 yield Pod(f"Pod of {ref(found)}", pod["metadata"]["labels"], pod["spec"])
+
+
+def predictors(service: Object) -> list[Object]:
+    """The predictor of an InferenceService and those of its canaries."""
+    return [service["spec"]["predictor"], *(one["predictor"] for one in service["spec"].get("canary", []))]
 
 
 def step_pods() -> list[Mapping[str, str]]:
