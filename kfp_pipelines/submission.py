@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import kfp_server_api
 import urllib3
 from kfp.client import Client
@@ -22,7 +23,7 @@ from components.core import step
 from components.core.errors import ParamsError, ServiceError, TraceoError
 from components.core.settings import without_credentials
 from components.core.spec import specs
-from kfp_pipelines.compilation import compiled, declared_parameters
+from kfp_pipelines.compilation import compiled, declared_parameters, without_caching
 
 _ENDED = {"SUCCEEDED", "SKIPPED", "FAILED", "CANCELED"}
 _JSON_TYPES = {"STRUCT": dict, "LIST": list, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float, "BOOLEAN": bool}
@@ -44,12 +45,8 @@ class Server:
         self._host = host.rstrip("/")
         self._namespace = namespace
         with self._named_errors("connect"):
+            _ask_health(self._host, token)
             self._client = Client(host=self._host, existing_token=token, namespace=namespace or "kubeflow")
-            # A server that is down is an error to be told at once, not after a minute of tries.
-            for api in (self._client._upload_api, self._client._experiment_api, self._client._run_api):
-                api.api_client.rest_client.pool_manager.connection_pool_kw["retries"] = urllib3.Retry(
-                    2, backoff_factor=0
-                )
 
     def submit(
         self,
@@ -61,20 +58,17 @@ class Server:
         use_cache: bool = True,
     ) -> Run:
         """Upload the pipeline unless this very content is there already, and start a run of it."""
-        text = compiled(name)
-        with self._named_errors(f"submit {name}"):
-            pipeline_id, version_id = self._upload(name, text)
+        text = compiled(name) if use_cache else without_caching(compiled(name))
+        with self._named_errors(f"submit {name}"), tempfile.TemporaryDirectory() as folder:
+            package = Path(folder, f"{name}.yaml")
+            package.write_text(text)
             place = self._client.create_experiment(experiment, namespace=self._namespace)
-            # None leaves each task its own setting; True would cache what must never be.
-            caching = None if use_cache else False
             started = self._client.run_pipeline(
                 place.experiment_id,
                 name,
                 params=dict(arguments),
-                pipeline_id=pipeline_id,
-                version_id=version_id,
-                enable_caching=caching,
                 service_account=service_account,
+                **self._upload(name, package),
             )
         return Run(started.run_id, f"{self._shown}/#/runs/details/{started.run_id}", started.state or "PENDING")
 
@@ -93,21 +87,19 @@ class Server:
             reason = current.error.message if current.error else "; ".join(_failed_tasks(current)) or "no reason given"
             raise TraceoError(f"run {run.run_id} ended {current.state}: {reason}; see {run.url}")
 
-    def _upload(self, name: str, text: str) -> tuple[str, str]:
+    def _upload(self, name: str, package: Path) -> dict[str, str]:
         """The ids of the pipeline and of the version with this content; a version is named by its content."""
-        version = hashlib.sha256(text.encode()).hexdigest()[:12]
-        with tempfile.TemporaryDirectory() as folder:
-            package = Path(folder, f"{name}.yaml")
-            package.write_text(text)
-            pipeline_id = self._client.get_pipeline_id(name)
-            if pipeline_id is None:
-                pipeline_id = self._client.upload_pipeline(str(package), name, namespace=self._namespace).pipeline_id
-            versions = self._client.list_pipeline_versions(pipeline_id, page_size=100).pipeline_versions or []
-            known = [v.pipeline_version_id for v in versions if v.display_name == version]
-            if known:
-                return pipeline_id, known[0]
+        version = hashlib.sha256(package.read_bytes()).hexdigest()[:12]
+        pipeline_id = self._client.get_pipeline_id(name)
+        if pipeline_id is None:
+            pipeline_id = self._client.upload_pipeline(str(package), name, namespace=self._namespace).pipeline_id
+        newest_first = {"page_size": 100, "sort_by": "created_at desc"}
+        versions = self._client.list_pipeline_versions(pipeline_id, **newest_first).pipeline_versions or []
+        known = [v.pipeline_version_id for v in versions if v.display_name == version]
+        if not known:
             made = self._client.upload_pipeline_version(str(package), version, pipeline_id=pipeline_id)
-        return pipeline_id, made.pipeline_version_id
+            known = [made.pipeline_version_id]
+        return {"pipeline_id": pipeline_id, "version_id": known[0]}
 
     @property
     def _shown(self) -> str:
@@ -120,12 +112,14 @@ class Server:
             try:
                 yield
             except kfp_server_api.ApiException as error:
-                message = f"{self._shown} answered HTTP {error.status} to {doing}: {_reason(error)}"
-            except (urllib3.exceptions.HTTPError, OSError, RuntimeError, ValueError) as error:
-                message = f"{self._shown} did not answer while it was to {doing}: {str(error)[:300]}"
+                message = f"{self._shown} answered HTTP {error.status} to the request to {doing}: {_reason(error)}"
+            except httpx.HTTPStatusError as error:
+                message = f"{self._shown} answered HTTP {error.response.status_code} to the request to {doing}"
+            except (httpx.HTTPError, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+                message = f"{self._shown} gave no answer to the request to {doing}: {str(error)[:300]}"
             else:
                 return
-        raise ServiceError(f"{message}; is --host a Kubeflow Pipelines API, and the token valid?") from None
+        raise ServiceError(f"{message}; is --host a Kubeflow Pipelines API, and TRACEO_KFP_TOKEN valid?") from None
 
 
 def parse_arguments(name: str, given: Sequence[str]) -> dict[str, Any]:
@@ -143,6 +137,12 @@ def parse_arguments(name: str, given: Sequence[str]) -> dict[str, Any]:
     for spec in specs():
         step.parse_params(spec, arguments.get(spec.name.replace(".", "_") + "_params", {}))
     return arguments
+
+
+def _ask_health(host: str, token: str | None) -> None:
+    # The client would ask five times over half a minute, and log every refusal.
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    httpx.get(f"{host}/apis/v2beta1/healthz", headers=headers, timeout=30).raise_for_status().json()
 
 
 def _from_json(key: str, value: str, kind: str) -> Any:

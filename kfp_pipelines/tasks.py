@@ -62,10 +62,9 @@ def step_of(component: Any) -> str:
 
 
 def _provided(made: dsl.PipelineTask, resources: Resources) -> dsl.PipelineTask:
-    for give_cpu in (made.set_cpu_request, made.set_cpu_limit):
-        give_cpu(f"{round(resources.cpu * 1000)}m")
-    for give_memory in (made.set_memory_request, made.set_memory_limit):
-        give_memory(f"{resources.memory_mb}Mi")
+    # Kubernetes takes a limit as the request too, where none is given.
+    made.set_cpu_limit(f"{round(resources.cpu * 1000)}m")
+    made.set_memory_limit(f"{resources.memory_mb}Mi")
     secret = settings().pod_secret
     kubernetes.use_secret_as_env(made, secret, {key: key for key in SECRET_KEYS}, optional=True)
     kubernetes.use_config_map_as_env(made, SETTINGS_MAP, {key: key for key in SETTINGS_KEYS}, optional=True)
