@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Ports and places are settings: make run TRACEO_AIRFLOW_PORT=8180
 export TRACEO_HOME TRACEO_AIRFLOW_PORT TRACEO_MLFLOW_PORT TRACEO_MODEL_SERVER_PORT TRACEO_CONSOLE_PORT TRACEO_LOG_RECEIVER_PORT
 
-.PHONY: help install run test test-server test-slow lint lint-infra format docs pipelines bench bench-shop bench-logs lock clean
+.PHONY: help install run test test-server test-slow lint lint-infra format docs goldens pipelines bench bench-shop bench-logs lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,6 +49,9 @@ format: install ## let ruff mend what it can
 
 docs: install ## generate the tables of the docs anew
 	$(BIN)/cog -r README.md
+
+goldens: install ## generate the pods that the tests compare with anew; read the difference
+	$(BIN)/python -m tests.core.golden_pods
 
 pipelines: install ## generate the Kubeflow wrappers and the compiled pipelines anew
 	$(BIN)/python -m kfp_pipelines.wrappers

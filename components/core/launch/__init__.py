@@ -31,4 +31,6 @@ def launcher(runner: str) -> Launcher:
     try:
         return LAUNCHERS[runner]()
     except KeyError:
-        raise SettingsError(f"TRACEO_RUNNER={runner!r} is not known; choose from {', '.join(LAUNCHERS)}") from None
+        # A pod is no launcher: Airflow's own operator starts it (components.core.launch.kubernetes).
+        known = ", ".join([*LAUNCHERS, "kubernetes"])
+        raise SettingsError(f"TRACEO_RUNNER={runner!r} is not known; choose from {known}") from None

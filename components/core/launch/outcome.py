@@ -47,8 +47,8 @@ class Outcome:
         """The error to raise for an exit code other than 0; `why` is what the place it ran in knows of it."""
         if exit_code == NotYetError.exit_code:
             return NotYetError(self._last.removeprefix("error: "), links=self._links)
-        message = f"{self._name} ended with exit code {exit_code}: {self._last}" + (f" ({why})" if why else "")
-        return TraceoError(message, links=self._links)
+        message = f"{self._name} ended with exit code {exit_code}" + (f": {self._last}" if self._last else "")
+        return TraceoError(message + (f" ({why})" if why else ""), links=self._links)
 
     def _summary(self) -> dict[str, Any]:
         try:

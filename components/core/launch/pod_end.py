@@ -28,7 +28,7 @@ def pod_end(pod: Any, container: str) -> PodEnd:
     terminated = state.terminated if state else None
     reasons = [
         _sentence(pod.status.reason, pod.status.message),
-        _sentence(terminated.reason, None) if terminated and terminated.reason not in _ORDINARY else "",
+        _cause(pod, container, terminated.reason) if terminated and terminated.reason not in _ORDINARY else "",
         _sentence(state.waiting.reason, state.waiting.message) if state and state.waiting else "",
         *(
             _sentence(condition.reason, condition.message)
@@ -46,6 +46,13 @@ def pod_end(pod: Any, container: str) -> PodEnd:
 
 def _state(pod: Any, container: str) -> Any:
     return next((status.state for status in pod.status.container_statuses or [] if status.name == container), None)
+
+
+def _cause(pod: Any, container: str, reason: str) -> str:
+    if reason != "OOMKilled":
+        return reason
+    resources = next(made.resources for made in pod.spec.containers if made.name == container)
+    return _sentence(reason, f"the limit is {resources.limits['memory']}" if resources and resources.limits else None)
 
 
 def _troubles(condition: Any) -> bool:

@@ -18,6 +18,8 @@ CONTAINER = "step"
 #: The account that every image of ours runs under.
 USER = 10_001
 _SCRATCH, _HOME = "scratch", "home"
+#: Models and reports pass through it; a step that fills it is evicted, not its neighbours.
+_SCRATCH_SIZE = "10Gi"
 #: Settings that the launching side alone reads.
 _LAUNCH_ONLY = ("runner", "image_", "pod_")
 
@@ -86,7 +88,7 @@ def labels(spec: Spec, found: Settings) -> dict[str, str]:
 
 
 def volumes(found: Settings) -> list[k8s.V1Volume]:
-    scratch = k8s.V1Volume(name=_SCRATCH, empty_dir=k8s.V1EmptyDirVolumeSource())
+    scratch = k8s.V1Volume(name=_SCRATCH, empty_dir=k8s.V1EmptyDirVolumeSource(size_limit=_SCRATCH_SIZE))
     if not found.pod_home_claim:
         return [scratch]
     claim = k8s.V1PersistentVolumeClaimVolumeSource(claim_name=found.pod_home_claim)
