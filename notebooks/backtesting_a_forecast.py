@@ -18,8 +18,8 @@
 # - cell_timeout_s: 300
 
 # %% tags=["parameters"]
-lake: str = "../lake"
-backtest: str = "backtest.json"
+lake: str = "../.traceo/lake"
+backtest: str = "../.traceo/notebooks/backtest.json"
 service: str = "frontend"  # whose metric
 metric: str = "request_rate"  # the metric to forecast
 days: int = 28  # days of history, [5, 365]

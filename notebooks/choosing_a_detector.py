@@ -18,8 +18,8 @@
 # - cell_timeout_s: 300
 
 # %% tags=["parameters"]
-lake: str = "../lake"
-choice: str = "choice.json"
+lake: str = "../.traceo/lake"
+choice: str = "../.traceo/notebooks/choice.json"
 service: str = "checkout"  # whose metric
 metric: str = "latency_p99_trend"  # the metric to find a detector for
 days: int = 14  # days of history, the newest one or two are held out, [3, 60]

@@ -18,8 +18,8 @@
 # - cell_timeout_s: 300
 
 # %% tags=["parameters"]
-lake: str = "../lake"
-inventory: str = "inventory.parquet"
+lake: str = "../.traceo/lake"
+inventory: str = "../.traceo/notebooks/inventory.parquet"
 service: str = "checkout"  # the service whose day is drawn; another one is taken where it is unknown
 days: int = 7  # days before the lake's end that are looked at, [1, 60]
 allowed_gap_h: float = 0.0  # hours that may be missing within a table before this notebook fails, [0, 1000]

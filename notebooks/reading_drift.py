@@ -19,9 +19,9 @@
 # - cell_timeout_s: 300
 
 # %% tags=["parameters"]
-lake: str = "../lake"
-drift: str = "drift.json"
-reading: str = "reading.json"
+lake: str = "../.traceo/lake"
+drift: str = "../.traceo/notebooks/drift.json"
+reading: str = "../.traceo/notebooks/reading.json"
 most: int = 8  # series listed and drawn, [1, 40]
 history_days: int = 14  # days before the report against which its distances are put, [2, 60]
 

@@ -17,8 +17,8 @@
 # - cell_timeout_s: 300
 
 # %% tags=["parameters"]
-lake: str = "../lake"
-story: str = "story.json"
+lake: str = "../.traceo/lake"
+story: str = "../.traceo/notebooks/story.json"
 incident: str = ""  # id of the incident; empty: the newest one with a diagnosed cause
 before_h: float = 2.0  # hours drawn before it began, [0.5, 24]
 after_h: float = 1.0  # hours drawn after it was over, [0, 24]

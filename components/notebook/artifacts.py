@@ -24,9 +24,15 @@ def read_json(uri: str) -> Any:
 
 def write_table(path: str, frame: pl.DataFrame) -> None:
     """Write an output table."""
-    frame.write_parquet(path)
+    frame.write_parquet(_ready(path))
 
 
 def write_json(path: str, content: Any) -> None:
     """Write an output of the kind json; instants become ISO 8601."""
-    Path(path).write_text(json.dumps(content, default=str, indent=1, sort_keys=True))
+    _ready(path).write_text(json.dumps(content, default=str, indent=1, sort_keys=True))
+
+
+def _ready(path: str) -> Path:
+    """The path, its folder made: in Jupyter an output goes where no step has been."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    return Path(path)
