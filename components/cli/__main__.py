@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from components.core.errors import TraceoError
 
-COMMANDS = ("detect", "forecast", "diagnose", "logs", "up", "status", "run", "pipelines")
+COMMANDS = ("detect", "forecast", "diagnose", "logs", "up", "status", "run", "pipelines", "notebook")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
