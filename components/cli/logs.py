@@ -106,7 +106,8 @@ def _run(job: Job, options: Options, folder: Path | None, outputs: Path) -> str:
         _check_suffix("--plot", plot, _PLOTS)
     spans = _read_spans(options.spans) if options.spans else None
     source = open_source(job.source, options.format)
-    mined = mining.mine(source.messages(), options.params.min_siblings)
+    blocks, message = source.minable()
+    mined = mining.mine(blocks, options.params.min_siblings, message)
     tally = lines.Tally()
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(writing.PieceWriter(job.output))

@@ -8,10 +8,13 @@ are masked, which gives its *shape*; on files, shapes that differ in one word on
     step logs.mine            shapes only, so that a line's template is a pure function of the line: the counts
                               of a window do not depend on how windows were cut or in which order they came
 
+Lines are folded first (every digit a one) and equal ones looked at once, so that the patterns of `masking` see a few
+thousand distinct lines of a file and not its millions.
+
 A template's id is a hash of its text: the same on every run, machine, time zone and locale.
 
 Counts are lines; times are UTC; a trace's probability lies in [0, 1]; a change's `p_value` is small where the
-change is surprising. Modules: `masking`, `siblings`, `mining` (the miner) · `reading`, `header`, `layouts`
+change is surprising. Modules: `folding`, `masking`, `variants`, `siblings`, `mining` (the miner) · `reading`, `header`, `layouts`
 (lines from files) · `extraction`, `categories`, `clustering`, `tracing`, `writing`, `drawing` (the output) ·
 `counting`, `change` (the pipeline).
 """

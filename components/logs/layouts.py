@@ -53,11 +53,13 @@ class Layout:
     """How a block's columns become messages and fields.
 
     fields: text as written, by the names of FIELDS; those a file does not have are absent.
+    folds: `message` reads the column `line` and treats all digits alike.
     """
 
     message: pl.Expr
     fields: Mapping[str, pl.Expr] = field(default_factory=dict)
     time_format: TimeFormat | None = None
+    folds: bool = False
 
     def messages(self, block: pl.DataFrame) -> pl.Series:
         return block.select(self.message.alias("message")).to_series()
@@ -80,7 +82,9 @@ def text_layout(header: Header) -> Layout:
     head = line.str.head(line.str.len_chars() - message.str.len_chars())
     patterns = {"timestamp": header.time, "severity": header.severity, "service": header.service}
     fields = {name: head.str.extract(pattern, 1) for name, pattern in patterns.items() if pattern}
-    return Layout(message, fields, header.time_format)
+    # Of the time formats only Unix times ask for a certain digit.
+    folds = header.time_format is None or bool(header.time_format.format)
+    return Layout(message, fields, header.time_format, folds)
 
 
 def json_layout(sample: Sequence[str]) -> Layout:

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from components.logs.masking import shape, template_id
+from components.logs.folding import Shaper
+from components.logs.masking import template_id
 from components.logs.siblings import merge_siblings
 from components.logs.variants import even_out
 
@@ -81,10 +82,13 @@ class Mined:
     line_codes: list[Codes]
 
 
-def mine(blocks: Iterable[pl.Series], min_siblings: int) -> Mined:
-    """Mine blocks of messages; the result depends on the lines alone, not on where blocks were cut."""
-    shapes = Shapes()
-    line_codes = [shapes.add(block) for block in in_parallel(mask_block, blocks)]
+def mine(blocks: Iterable[pl.Series], min_siblings: int, message: pl.Expr | None = None) -> Mined:
+    """Mine blocks of lines; the result depends on the lines alone, not on where blocks were cut.
+
+    message: how a line becomes its message, see `Shaper`; without it the lines are messages.
+    """
+    shapes, shaper = Shapes(), Shaper(message)
+    line_codes = [shapes.add(block) for block in in_parallel(lambda lines: mask_block(lines, shaper), blocks)]
     texts = pl.Series("shape", shapes.texts, dtype=pl.String)
     templates = merge_siblings(even_out(texts), min_siblings)
     frame = pl.DataFrame(
@@ -104,23 +108,13 @@ def mine(blocks: Iterable[pl.Series], min_siblings: int) -> Mined:
     return Mined(frame.select("template_id", "template", "merged"), counted, line_codes)
 
 
-def mask_block(messages: pl.Series) -> MaskedBlock:
+def mask_block(lines: pl.Series, shaper: Shaper) -> MaskedBlock:
     """Mask one block and number its distinct shapes."""
-    shapes = (
-        messages.to_frame("message").select(shape(pl.col("message"), names=True).alias("shape")).with_row_index("row")
-    )
-    groups = shapes.group_by("shape").agg(
-        pl.len().cast(pl.Int64).alias("count"), pl.col("row").min().alias("first"), pl.col("row").max().alias("last")
-    )
-    groups = groups.sort("first").with_row_index("code")
-    codes = shapes.join(groups.select("shape", "code"), on="shape", how="left", maintain_order="left")["code"]
-    return MaskedBlock(
-        groups["shape"].to_list(),
-        groups["count"].to_numpy(),
-        groups["first"].to_numpy().astype(np.int64),
-        groups["last"].to_numpy().astype(np.int64),
-        codes.to_numpy(),
-    )
+    texts, codes = shaper.shapes_of(lines)
+    last = np.zeros(len(texts), dtype=np.int64)
+    last[codes] = np.arange(len(codes))
+    _, first, counts = np.unique(codes, return_index=True, return_counts=True)
+    return MaskedBlock(texts, counts.astype(np.int64), first.astype(np.int64), last, codes.astype(np.uint32))
 
 
 def template_ids(templates: pl.Series) -> pl.Series:

@@ -47,6 +47,12 @@ class Source:
         for block in self.blocks():
             yield self.layout.messages(block)
 
+    def minable(self) -> tuple[Iterator[pl.Series], pl.Expr | None]:
+        """What `mining.mine` takes: whole lines with the way to their messages where it may see them folded."""
+        if self.layout.folds:
+            return (block["line"] for block in self.blocks()), self.layout.message
+        return self.messages(), None
+
 
 def open_source(path: Path, format: Format = "auto") -> Source:
     """Look at a file and learn how to read it; InputError where it is absent, empty, damaged or lacks `body`.

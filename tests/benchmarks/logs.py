@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ def traceo_with_headers(lines: Sequence[str]) -> tuple[list[str], list[str]]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "raw.log"
         storage.write_bytes(str(path), ("\n".join(lines) + "\n").encode())
-        return _mined(list(open_source(path, "text").messages()))
+        return _mined(*open_source(path, "text").minable())
 
 
 def digit_mask(bodies: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -47,8 +47,8 @@ def digit_mask(bodies: Sequence[str]) -> tuple[list[str], list[str]]:
     return masked, masked
 
 
-def _mined(blocks: list[pl.Series]) -> tuple[list[str], list[str]]:
-    mined = mine(blocks, FileParams().min_siblings)
+def _mined(blocks: Iterable[pl.Series], message: pl.Expr | None = None) -> tuple[list[str], list[str]]:
+    mined = mine(blocks, FileParams().min_siblings, message)
     lines = mined.shapes[np.concatenate(mined.line_codes)]
     return lines["template_id"].to_list(), lines["template"].to_list()
 

@@ -1,0 +1,62 @@
+"""Folding digits changes nothing but the time it takes."""
+
+import polars as pl
+import pytest
+
+from components.logs import folding
+from components.logs.folding import Shaper
+from components.logs.masking import shape
+from components.logs.source import open_source
+from tests.logs.test_logs_masking import random_messages
+
+KINDS = (
+    "ssh2 port {n}",
+    "blk_-{n} of {n}",
+    "2024-05-0{d} 10:00:0{d} up",
+    "eth{d} e{n}f",
+    "ü{d} {n}.{n}.1.1:80",
+    "x=0x{n}",
+)
+
+
+def shaped(lines: pl.Series) -> list[str]:
+    return lines.to_frame("line").select(shape(pl.col("line"), names=True)).to_series().to_list()
+
+
+def lines_of(seed: int) -> pl.Series:
+    made = [KINDS[n % len(KINDS)].format(n=n * 7919, d=n % 10) for n in range(300)]
+    return pl.Series("line", made + random_messages(2000, seed))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_line_has_the_shape_it_has_by_itself(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folding, "MAX_REMEMBERED", 500)
+    lines, shaper = lines_of(seed), Shaper()
+    for block in (lines[:900], lines[900:], lines[:50], lines[:0]):
+        texts, codes = shaper.shapes_of(block)
+        assert [texts[code] for code in codes] == shaped(block)
+        assert texts == list(dict.fromkeys(shaped(block)))
+
+
+def test_a_null_is_an_empty_line() -> None:
+    assert Shaper().shapes_of(pl.Series("line", [None, "a 1"]))[0] == ["", "a <*>"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2024-05-01 10:00:0{d},123 INFO [main] shop.cart.Handler: took {n} ms",
+        "Jun 1{d} 04:06:1{d} combo sshd(pam_unix)[{n}]: check pass; user unknown {n}",
+        "170000000{d} INFO disk sda{d} took {n}",
+        "081109 20361{d} 148 INFO dfs.DataNode$PacketResponder: block blk_{n}",
+    ],
+)
+def test_a_header_is_cut_from_folded_lines_as_from_whole_ones(line: str, tmp_path) -> None:
+    path = tmp_path / "a.log"
+    odd = "9999999999 INFO disk sda1 took 5\nno header at all 17\n"
+    path.write_text("".join(line.format(d=n % 10, n=n * 131) + "\n" for n in range(200)) + odd)
+    source = open_source(path)
+    blocks, message = source.minable()
+    shaper = Shaper(message)
+    found = [texts[code] for texts, codes in map(shaper.shapes_of, blocks) for code in codes]
+    assert found == [text for block in source.messages() for text in shaped(block)]
