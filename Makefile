@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Ports and places are settings: make run TRACEO_AIRFLOW_PORT=8180
 export TRACEO_HOME TRACEO_AIRFLOW_PORT TRACEO_MLFLOW_PORT TRACEO_MODEL_SERVER_PORT TRACEO_CONSOLE_PORT TRACEO_LOG_RECEIVER_PORT
 
-.PHONY: help install run test test-server test-slow lint lint-infra format docs goldens pipelines bench bench-shop bench-logs lock clean
+.PHONY: help install run test test-server test-slow lint lint-infra images test-containers format docs goldens pipelines bench bench-shop bench-logs lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -42,6 +42,13 @@ lint: install ## ruff, mypy, import-linter, generated files in sync
 lint-infra: install ## everything under infra/ against its tool: tests/infra, one file per tool
 	infra/lint/tools.sh
 	$(BIN)/python -m pytest tests/infra -rs
+
+images: install ## build every component's image; BASE=image to build on, FRESH=1 every layer anew (writes SIZES.md)
+	$(BIN)/python -m infra.images.build $(if $(BASE),--base $(BASE)) $(if $(FRESH),--fresh)
+
+test-containers: install ## every step's contract test in its own image, the whole chain in containers (make images first)
+	$(BIN)/python -m infra.images.build --test $(if $(BASE),--base $(BASE))
+	$(BIN)/python -m pytest -n 0 -m containers tests/containers -rs --timeout 1800
 
 format: install ## let ruff mend what it can
 	$(BIN)/ruff check --fix .

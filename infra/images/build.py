@@ -15,12 +15,14 @@ from pathlib import Path
 
 from components.core.settings import settings
 from infra.images import requirements, table
-from infra.images.debian import LOCAL_BASE, import_base
+from infra.images.debian import LOCAL_BASE, exists, import_base
 from infra.images.errors import ImageError
 from infra.images.matrix import ROOT, Image, files, files_of_the_tests, images, project
 
 #: Written anew by every build; git does not know it, the build context holds it.
 BUILD = ROOT / "infra/images/build"
+#: Where an image keeps the list of its packages.
+SBOM = "/opt/traceo/share/traceo/sbom.cdx.json"
 
 
 def reference(name: str, target: str = "runtime") -> str:
@@ -42,10 +44,14 @@ def prepare(chosen: Sequence[Image]) -> None:
         for image, pins in zip(chosen, pool.map(requirements.of_image, chosen), strict=True):
             requirements.check(image, pins, content, shared)
             _write(f"{image.name}.txt", (block for key, block in pins.items() if key not in shared))
-            _write(f"{image.name}.files", (f"{path}\n" for path in files(image.paths)))
     tests = requirements.of_packages("test", requirements.TESTS)
     _write("test.txt", (block for key, block in tests.items() if key not in shared))
-    _write("test.files", (f"{path}\n" for path in files_of_the_tests()))
+    _list_files(chosen)
+
+
+def _list_files(chosen: Sequence[Image]) -> None:
+    for name, listed in [("test", files_of_the_tests()), *((image.name, files(image.paths)) for image in chosen)]:
+        _write(f"{name}.files", (f"{path}\n" for path in listed))
 
 
 def _write(name: str, parts: Iterable[str]) -> None:
@@ -58,7 +64,7 @@ def build(builder: str, name: str, target: str, base: str) -> float:
     ImageError where the builder fails.
     """
     key = BUILD / "cache_key"
-    arguments = {"BASE": base, "IMAGE": name, "VERSION": project()["project"]["version"], "REVISION": revision()}
+    arguments = {"BASE": base, "IMAGE": name, "VERSION": version(), "REVISION": revision()}
     arguments["CACHE_KEY"] = key.read_text() if key.exists() else ""
     arguments["CORE"] = "core" if target == "core" else reference("core")
     command = [builder, "build", "--file", "infra/images/Dockerfile", "--target", target]
@@ -84,6 +90,25 @@ def _podman_options() -> list[str]:
     }
     volumes = [f"--volume={source}:{target}" for source, target in lent.items() if source and Path(source).exists()]
     return ["--layers", "--network=host", *volumes]
+
+
+def export_sbom(builder: str, name: str) -> int:
+    """Copy an image's SBOM to infra/images/build/sbom/; returns how many packages it lists."""
+    path = BUILD / "sbom" / f"{name}.cdx.json"
+    path.parent.mkdir(exist_ok=True)
+    created = subprocess.run([builder, "create", reference(name)], capture_output=True, text=True, check=True)
+    container = created.stdout.strip()
+    try:
+        subprocess.run([builder, "cp", f"{container}:{SBOM}", str(path)], check=True)
+    finally:
+        subprocess.run([builder, "rm", container], check=True, capture_output=True)
+    return len(json.loads(path.read_text())["components"])
+
+
+def version() -> str:
+    """The version of the project."""
+    found: str = project()["project"]["version"]
+    return found
 
 
 def revision() -> str:
@@ -121,12 +146,23 @@ def _chosen(names: Sequence[str]) -> list[Image]:
     return [known[name] for name in names or known]
 
 
+def _base(builder: str, name: str, *, anew: bool) -> table.Row:
+    began = time.monotonic()
+    if name == LOCAL_BASE:
+        import_base(builder, anew=anew)
+    elif not exists(builder, name) and subprocess.run([builder, "pull", name], stdout=sys.stderr).returncode:
+        raise ImageError(f"the base {name} cannot be pulled; name one that exists with --base (make images BASE=…)")
+    return table.Row("base", table.size(builder, name), None, time.monotonic() - began)
+
+
 def _build_all(builder: str, chosen: Sequence[Image], base: str, *, test: bool) -> list[table.Row]:
     seconds = build(builder, "core", "core", base)
-    rows = [table.row(builder, "core", reference("core"), seconds)]
+    rows = [table.Row("core", table.size(builder, reference("core")), None, seconds)]
     for image in chosen:
+        _list_files([image])
         seconds = build(builder, image.name, "runtime", base)
-        rows.append(table.row(builder, image.name, reference(image.name), seconds))
+        size, packages = table.size(builder, reference(image.name)), export_sbom(builder, image.name)
+        rows.append(table.Row(image.name, size, packages, seconds))
         if test:
             build(builder, image.name, "test", base)
     return rows
@@ -141,11 +177,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.prepare:
             return 0
         builder = _builder(arguments.builder)
-        if arguments.base == LOCAL_BASE:
-            import_base(builder)
         if arguments.fresh:
             (BUILD / "cache_key").write_text(f"{time.time():.0f}")
-        text = table.render(_build_all(builder, chosen, arguments.base, test=arguments.test))
+        rows = [_base(builder, arguments.base, anew=arguments.fresh)]
+        rows += _build_all(builder, chosen, arguments.base, test=arguments.test)
+        text = table.render(rows)
     except ImageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -16,9 +16,14 @@ _PACKAGES = "python3,python3-venv,ca-certificates"
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
 
 
-def import_base(builder: str) -> None:
-    """Make the base image where it does not exist yet; ImageError where this machine cannot."""
-    if not subprocess.run([builder, "image", "inspect", LOCAL_BASE], capture_output=True).returncode:
+def exists(builder: str, name: str) -> bool:
+    """Whether this machine has the image."""
+    return not subprocess.run([builder, "image", "inspect", name], capture_output=True).returncode
+
+
+def import_base(builder: str, *, anew: bool) -> None:
+    """Make the base image where it does not exist yet, or anew; ImageError where this machine cannot."""
+    if exists(builder, LOCAL_BASE) and not anew:
         return
     if not shutil.which("mmdebstrap"):
         raise ImageError(

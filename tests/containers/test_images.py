@@ -1,0 +1,129 @@
+"""What is in an image: its code and no other, its packages and no other's, an account that is not root."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+from typing import Any
+
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from infra.images import requirements
+from infra.images.build import BUILD, SBOM, reference, version
+from infra.images.matrix import ROOT, Image, files, forbidden, images, package_name, project
+from tests.containers.conftest import Inside
+
+pytestmark = pytest.mark.containers
+each = pytest.mark.parametrize("image", images(), ids=[image.name for image in images()])
+_PYTHON = ["/opt/traceo/bin/python", "-c"]
+#: Prints what lies below /app, without bytecode, with each file's digest.
+_CODE = """
+import hashlib, json, pathlib
+files = [path for path in pathlib.Path("/app").rglob("*") if path.is_file()]
+print(json.dumps({str(path.relative_to("/app")): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}))
+"""
+#: Imports every module of the packages named, but for the command lines, which would run.
+_IMPORTS = """
+import importlib, pkgutil, sys
+for name in sys.argv[1:]:
+    package = importlib.import_module(name)
+    for module in pkgutil.walk_packages(package.__path__, name + ".") if hasattr(package, "__path__") else ():
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+"""
+#: Prints which of the modules named can be imported, and which of the distributions are installed.
+_PRESENT = """
+import importlib.metadata, importlib.util, json, re, sys
+modules, unwanted = json.loads(sys.argv[1]), set(json.loads(sys.argv[2]))
+normal = lambda name: re.sub(r"[-_.]+", "-", name).lower()
+print(json.dumps({
+    "modules": [name for name in modules if importlib.util.find_spec(name)],
+    "distributions": sorted(unwanted & {normal(d.name) for d in importlib.metadata.distributions()}),
+}))
+"""
+_INSTALLED = """
+import importlib.metadata, json
+print(json.dumps({d.name: d.version for d in importlib.metadata.distributions()}))
+"""
+
+
+def python(inside: Inside, image: Image, code: str, *arguments: str) -> str:
+    return inside(reference(image.name), [code, *arguments], entrypoint=_PYTHON)
+
+
+def _refused(image: Image) -> set[str]:
+    shared = requirements.parse((BUILD / "core.txt").read_text())
+    return forbidden(image, project(), {name for name, _ in shared})
+
+
+@each
+def test_it_is_labelled_and_runs_as_nobody_in_particular(engine: Any, image: Image) -> None:
+    found = engine.images.get(reference(image.name)).attrs["Config"]
+    prefix = "org.opencontainers.image."
+    assert found["Labels"]["traceo.component"] == image.name
+    assert found["Labels"][f"{prefix}version"] == version()
+    assert len(found["Labels"][f"{prefix}revision"].removesuffix("-dirty")) == 40
+    assert found["Labels"][f"{prefix}base.name"]
+    assert found["User"] == "10001:10001"
+    assert found["Entrypoint"] == ["python", "-m"]
+
+
+@each
+def test_its_code_is_the_checkouts(inside: Inside, image: Image) -> None:
+    expected = {path: hashlib.sha256((ROOT / path).read_bytes()).hexdigest() for path in files(image.paths)}
+    found = json.loads(python(inside, image, _CODE))
+    differing = sorted(path for path in expected.keys() | found.keys() if expected.get(path) != found.get(path))
+    assert not differing, f"run make images: {differing}"
+
+
+@each
+def test_it_imports_its_own_code(inside: Inside, image: Image) -> None:
+    packages = [path.replace("/", ".") for path in image.paths if (ROOT / path / "__init__.py").exists()]
+    packages += [path.removesuffix(".py").replace("/", ".") for path in files(["dags"]) if "dags" in image.paths]
+    # The launchers import Airflow, which its own image alone has.
+    packages.remove("components.core")
+    packages += [f"components.core.{name}" for name in ("launch", "step", "tracking")]
+    assert len(packages) > 3
+    environment = {"AIRFLOW_HOME": "/tmp/airflow", "TRACEO_HOME": "/tmp/traceo"}
+    inside(reference(image.name), [_IMPORTS, *packages], entrypoint=_PYTHON, environment=environment)
+
+
+@each
+def test_it_cannot_import_what_belongs_to_others(inside: Inside, image: Image) -> None:
+    refused = _refused(image)
+    assert "kfp" in refused
+    assert ("apache-airflow" in refused) == (image.name != "airflow")
+    modules = sorted(
+        {
+            module
+            for module, owners in importlib.metadata.packages_distributions().items()
+            if {package_name(owner) for owner in owners} & refused
+        }
+    )
+    found = json.loads(python(inside, image, _PRESENT, json.dumps(modules), json.dumps(sorted(refused))))
+    assert found == {"modules": [], "distributions": []}
+
+
+@each
+def test_its_bill_of_materials_names_every_package_and_no_other(inside: Inside, image: Image) -> None:
+    text = inside(reference(image.name), [SBOM], entrypoint=["cat"])
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    listed = {package_name(part["name"]): part["version"] for part in json.loads(text)["components"]}
+    installed = json.loads(python(inside, image, _INSTALLED))
+    assert listed == {package_name(name): version for name, version in installed.items()}
+
+
+@each
+def test_every_package_is_the_locks(inside: Inside, image: Image) -> None:
+    locked = requirements.parse((ROOT / "requirements.lock").read_text())
+    installed = json.loads(python(inside, image, _INSTALLED))
+    assert {(package_name(name), version) for name, version in installed.items()} <= locked.keys()
+
+
+def test_images_share_their_core(engine: Any) -> None:
+    shared = engine.images.get(reference("core")).attrs["RootFS"]["Layers"]
+    for image in images():
+        assert engine.images.get(reference(image.name)).attrs["RootFS"]["Layers"][: len(shared)] == shared
