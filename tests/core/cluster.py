@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from kmock import KubernetesEmulator, Server, resource, subresource
+from kmock import KubernetesEmulator, KubernetesError, Server, resource, subresource
 
 POD = resource("v1/pods")
 BEGAN = "2026-01-01T00:00:00Z"
@@ -96,7 +96,7 @@ class Cluster:
         self.created.append(copy.deepcopy(request.data))
         if life.refused:
             kept.delete()
-            raise _refusal(*life.refused)
+            raise KubernetesError(status=life.refused[0], reason="Refused", message=life.refused[1])
         self._current[name] = life
         kept["status"] = dict(life.stuck) if life.stuck else _running()
         return kept.last.raw
@@ -212,9 +212,3 @@ def _matches(pod: Mapping[str, Any], part: str) -> bool:
         return labels.get(key) != value
     key, value = part.split("=")
     return labels.get(key) == value
-
-
-def _refusal(status: int, message: str) -> Exception:
-    from kmock._internal.k8s import KubernetesError
-
-    return KubernetesError(status=status, reason="Forbidden", message=message)

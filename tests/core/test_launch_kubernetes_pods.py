@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components.core.errors import ParamsError
+from components.core.errors import ParamsError, SettingsError
 from components.core.launch import pods as making
 from components.core.settings import Settings
 from components.core.spec import specs
@@ -111,3 +111,35 @@ def test_run_and_dag_are_labels(pods: Pods) -> None:
     labels = pods["traceo_rollout.promote_anomaly"]["metadata"]["labels"]
     assert (labels["dag_id"], labels["task_id"]) == ("traceo_rollout", "promote_anomaly")
     assert re.fullmatch(r"manual__2026-01-01T[0-9]+-[0-9a-f]{9}", labels["run_id"]), "a colon is no part of a label"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"home": "/var/traceo"}, "TRACEO_HOME=/var/traceo is a folder, which a pod does not see"),
+        ({"lake": "/var/lake"}, "TRACEO_LAKE=/var/lake is a folder, which a pod does not see"),
+        ({"home": "/var/traceo", "pod_home_claim": "home", "lake": "/var/lake"}, "TRACEO_LAKE=/var/lake is a folder"),
+        ({"pod_home_claim": "home"}, "must be an absolute path for that, not s3://traceo"),
+        ({"home": "traceo", "pod_home_claim": "home"}, "must be an absolute path for that, not traceo"),
+        ({"mlflow_uri": None}, "TRACEO_MLFLOW_URI= names no server, and pods share no database file"),
+        ({"mlflow_uri": "sqlite:////m.db"}, "TRACEO_MLFLOW_URI=sqlite:////m.db names no server"),
+    ],
+)
+def test_what_a_pod_could_not_reach_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        making.check(Settings(**{"home": "s3://traceo", "mlflow_uri": "http://mlflow:5000", **given}))
+
+
+def test_a_shared_volume_is_mounted_at_home() -> None:
+    found = Settings(home="/var/traceo", lake="/var/traceo/a/lake", pod_home_claim="c", mlflow_uri="http://mlflow:5000")
+    making.check(found)
+    assert [(mount.name, mount.mount_path) for mount in making.mounts(found)] == [
+        ("scratch", "/tmp"),
+        ("home", "/var/traceo"),
+    ]
+    assert making.volumes(found)[1].persistent_volume_claim.claim_name == "c"
+
+
+def test_settings_of_the_launching_side_stay_there() -> None:
+    found = Settings(runner="kubernetes", image_tag="1", pod_secret="s", console_page="https://c", home="s3://traceo")
+    assert [variable.name for variable in making.environment(found)] == ["HOME", "TRACEO_CONSOLE_PAGE", "TRACEO_HOME"]
