@@ -48,7 +48,7 @@ def find_pipeline(name: str) -> Any:
 
 
 def without_caching(text: str) -> str:
-    """A compiled pipeline whose tasks all run, whatever the cache holds; kfp's own switch reaches the outermost only."""
+    """A compiled pipeline whose tasks all run, whatever the cache holds; kfp's own switch reaches only the root."""
     documents = list(yaml.load_all(text, yaml.CSafeLoader))
     graphs = [documents[0]["root"], *documents[0]["components"].values()]
     for task in (task for graph in graphs for task in graph.get("dag", {}).get("tasks", {}).values()):

@@ -1,0 +1,91 @@
+"""A pipeline whose every task runs in its step's own image, with kfp's DockerRunner, on Podman or Docker."""
+
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from kfp import local
+from kfp.local import docker_task_handler
+
+from components.core.launch.docker import environment
+from components.core.launch.images import image_of
+from components.core.settings import settings
+from kfp_pipelines.compilation import find_pipeline
+from kfp_pipelines.component import find
+from tests.containers.conftest import engine
+from tests.kfp_pipelines.local_dag import run_pipeline
+from tests.kfp_pipelines.test_local_runs import INGEST, home, launch, same_artifact
+from tests.world import fingerprint
+
+__all__ = ["engine", "home"]  # fixtures
+
+pytestmark = pytest.mark.containers
+STEPS = ("telemetry.ingest", "quality.validate", "logs.mine", "features.build", "lifecycle.fetch")
+ONE_DAY = {**INGEST, "days": 1}
+
+
+@pytest.fixture
+def runner(engine: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> local.DockerRunner:
+    """kfp's DockerRunner as a user who may write here, with this test's home at the same place in every container."""
+    missing = [image_of(find(step)) for step in STEPS if not _exists(engine, image_of(find(step)))]
+    if missing:
+        pytest.skip(f"there is no image {', '.join(missing)}; run make images")
+    monkeypatch.setattr(docker_task_handler, "run_docker_container", _run_container)
+    home.mkdir()
+    return local.DockerRunner(
+        # Who runs the engine: root here, and this user where Podman runs without root.
+        user="0:0",
+        network_mode="none",
+        environment=environment(settings()),
+        mounts=[docker.types.Mount(str(home), str(home), type="bind")],
+    )
+
+
+def test_every_image_holds_what_kfp_needs_at_run_time(engine: Any, runner: local.DockerRunner) -> None:
+    """kfp alone, without its dependencies: nothing may be installed when a task starts."""
+    command = ["sh", "-c", "_KFP_RUNTIME=true python3 -c 'import kfp.dsl.executor_main'"]
+    for step in STEPS:
+        assert _run_container(engine, image_of(find(step)), command, {}, network_mode="none") == 0, step
+
+
+def test_the_log_pipeline_in_containers_writes_what_processes_write(
+    runner: local.DockerRunner, home: Path, tmp_path: Path
+) -> None:
+    arguments = {"lake": str(home / "lake"), "telemetry_ingest_params": ONE_DAY}
+    run = run_pipeline(find_pipeline("traceo-logs"), tmp_path / "run", arguments, runner=runner)
+    assert run.failure is None
+    reference, as_of = tmp_path / "reference", run.tasks["observe"]["as_of"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRACEO_HOME", str(reference))
+        launch(reference, "telemetry.ingest", ONE_DAY)
+        launch(reference, "quality.validate", {})
+        launch(reference, "logs.mine", {"as_of": as_of})
+        launch(reference, "features.build", {"as_of": as_of})
+    assert fingerprint(home / "lake") == fingerprint(reference / "lake")
+    for name, port in (("telemetry.ingest", "ingested"), ("logs.mine", "mined"), ("features.build", "built")):
+        same_artifact(run, name, port, reference)
+
+
+def _exists(engine: Any, image: str) -> bool:
+    try:
+        engine.images.get(image)
+    except docker.errors.ImageNotFound:
+        return False
+    return True
+
+
+def _run_container(engine: Any, image: str, command: list[str], volumes: dict[str, Any], **options: Any) -> int:
+    """kfp's own, but for two things that fail on Podman: automatic removal, and a search among images without tags.
+
+    The command replaces the image's entry point, as it does in a pod.
+    """
+    options = {"entrypoint": command[:1], "command": command[1:], "volumes": volumes, **options}
+    container = engine.containers.create(image, **options)
+    try:
+        container.start()
+        for line in container.logs(stream=True, follow=True):
+            print(line.decode(errors="replace"), end="")
+        return int(container.wait()["StatusCode"])
+    finally:
+        container.remove(force=True)
