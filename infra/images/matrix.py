@@ -31,7 +31,11 @@ class Beyond:
 
 #: Images that run no step: the model server, and Airflow with the DAGs and the interfaces of all steps.
 EXTRA = ("serving", "airflow")
-_INTERFACES = ("components/*/__init__.py", "components/*/specs.py")
+#: The interfaces of all steps; those of the notebooks are read from the notebooks.
+_INTERFACES = (
+    *("components/*/__init__.py", "components/*/specs.py", "notebooks"),
+    *(f"components/notebook/{name}.py" for name in ("header", "parameters", "percent")),
+)
 BEYOND: Mapping[str, Beyond] = {
     "airflow": Beyond(paths=("dags", *_INTERFACES)),
     "features": Beyond(paths=("feature_repo",)),

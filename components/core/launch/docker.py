@@ -21,13 +21,13 @@ from components.core.launch.outcome import Outcome
 from components.core.launch.process import command
 from components.core.settings import Settings, settings
 from components.core.spec import Spec
-from components.core.storage import is_s3
 
 #: On every container, with the step's name; what a crash of the launching side left is found by it.
 LABEL = "traceo.step"
 _RUN_LABEL = "traceo.run"
 #: Settings that the launching side alone reads.
 _LAUNCH_ONLY = ("runner", "image_", "pod_", "docker_")
+_PLACES = ("home", "lake", "catalog", "feature_repo", "source")
 #: What boto3 and MLflow read beside our own settings.
 _CREDENTIALS = (
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION"),
@@ -116,14 +116,11 @@ def container_options(
 
 def environment(found: Settings) -> dict[str, str]:
     """The settings that were given, paths made absolute, and the credentials of S3 and MLflow."""
-    names = (name for name in sorted(found.model_fields_set | {"home"}) if not name.startswith(_LAUNCH_ONLY))
-    given = {f"TRACEO_{name.upper()}": getattr(found, name) for name in names}
-    texts = {name: _text(value) for name, value in given.items() if value is not None}
-    texts |= {f"TRACEO_{name}": _absolute(texts[f"TRACEO_{name}"]) for name in _PLACES if f"TRACEO_{name}" in texts}
-    return texts | {name: os.environ[name] for name in _CREDENTIALS if name in os.environ}
-
-
-_PLACES = ("HOME", "LAKE", "CATALOG", "FEATURE_REPO")
+    names = sorted(name for name in found.model_fields_set | {"home"} if not name.startswith(_LAUNCH_ONLY))
+    given = {name: _text(getattr(found, name)) for name in names if getattr(found, name) is not None}
+    given |= {name: _absolute(given[name]) for name in _PLACES if name in given}
+    own = {f"TRACEO_{name.upper()}": value for name, value in given.items()}
+    return own | {name: os.environ[name] for name in _CREDENTIALS if name in os.environ}
 
 
 def mounts(found: Settings, uris: Mapping[str, str]) -> dict[str, str]:
@@ -131,20 +128,35 @@ def mounts(found: Settings, uris: Mapping[str, str]) -> dict[str, str]:
 
     The state and the artifacts for writing; a source, a catalogue and a feature repository of the user's for reading.
     """
-    written = [found.home, found.lake_uri, *(str(Path(uri).parent) for uri in uris.values() if not is_s3(uri))]
-    if found.artifact_location:
-        written.append(str(Path(found.artifact_location).parent))
+    tracking = [str(Path(found.artifact_location).parent)] if found.artifact_location else []
     read = [getattr(found, name) for name in ("catalog", "feature_repo", "source") if name in found.model_fields_set]
-    found_mounts: dict[str, str] = {}
-    for mode, places in (("rw", written), ("ro", read)):
-        for path in (Path(_absolute(place)) for place in places if "://" not in place or place.startswith("file://")):
-            if mode == "rw":
-                path.mkdir(parents=True, exist_ok=True)
-            # MLflow's database names real paths, where a home may be a symbolic link.
-            for known in (path, path.resolve()):
-                if not any(known.is_relative_to(other) for other in found_mounts):
-                    found_mounts[str(known)] = mode
-    return found_mounts
+    mounted: dict[str, str] = {}
+    for place in filter(_is_local, [found.home, found.lake_uri, *tracking]):
+        _mount(mounted, Path(_absolute(place)), "rw")
+    for uri in filter(_is_local, uris.values()):
+        # A folder is put in its place by renaming: it is the one above that is written.
+        if not _is_below(Path(uri), mounted):
+            _mount(mounted, Path(uri).parent, "rw")
+    for place in filter(_is_local, read):
+        _mount(mounted, Path(_absolute(place)), "ro")
+    return mounted
+
+
+def _mount(mounted: dict[str, str], path: Path, mode: str) -> None:
+    if mode == "rw":
+        path.mkdir(parents=True, exist_ok=True)
+    # MLflow's database names real paths, where a home may be a symbolic link.
+    for known in (path, path.resolve()):
+        if not _is_below(known, mounted):
+            mounted[str(known)] = mode
+
+
+def _is_below(path: Path, mounted: Mapping[str, str]) -> bool:
+    return any(path.is_relative_to(other) for other in mounted)
+
+
+def _is_local(uri: str) -> bool:
+    return "://" not in uri or uri.startswith("file://")
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:
@@ -158,7 +170,7 @@ def lines(chunks: Iterable[bytes]) -> Iterator[str]:
 
 
 def _absolute(uri: str) -> str:
-    return uri if "://" in uri and not uri.startswith("file://") else str(Path(uri.removeprefix("file://")).absolute())
+    return str(Path(uri.removeprefix("file://")).absolute()) if _is_local(uri) else uri
 
 
 def _text(value: Any) -> str:
