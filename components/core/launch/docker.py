@@ -27,7 +27,8 @@ LABEL = "traceo.step"
 _RUN_LABEL = "traceo.run"
 #: Settings that the launching side alone reads.
 _LAUNCH_ONLY = ("runner", "image_", "pod_", "docker_")
-_PLACES = ("home", "lake", "catalog", "feature_repo", "source")
+_READ = ("catalog", "feature_repo", "notebooks", "source")
+_PLACES = ("home", "lake", *_READ)
 #: What boto3 and MLflow read beside our own settings.
 _CREDENTIALS = (
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION"),
@@ -126,10 +127,10 @@ def environment(found: Settings) -> dict[str, str]:
 def mounts(found: Settings, uris: Mapping[str, str]) -> dict[str, str]:
     """Which folders and files of this machine the container sees, at the same path, and whether it may write there.
 
-    The state and the artifacts for writing; a source, a catalogue and a feature repository of the user's for reading.
+    The state and the artifacts for writing; what the user has of his own (a source, notebooks, …) for reading.
     """
     tracking = [str(Path(found.artifact_location).parent)] if found.artifact_location else []
-    read = [getattr(found, name) for name in ("catalog", "feature_repo", "source") if name in found.model_fields_set]
+    read = [getattr(found, name) for name in _READ if name in found.model_fields_set]
     mounted: dict[str, str] = {}
     for place in filter(_is_local, [found.home, found.lake_uri, *tracking]):
         _mount(mounted, Path(_absolute(place)), "rw")
