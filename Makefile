@@ -37,7 +37,7 @@ lint: install ## ruff, mypy, import-linter, generated files in sync
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cog --check README.md
+	$(BIN)/cog --check README.md notebooks/README.md
 
 lint-infra: install ## everything under infra/ against its tool: tests/infra, one file per tool
 	infra/lint/tools.sh
@@ -55,7 +55,7 @@ format: install ## let ruff mend what it can
 	$(BIN)/ruff format .
 
 docs: install ## generate the tables of the docs anew
-	$(BIN)/cog -r README.md
+	$(BIN)/cog -r README.md notebooks/README.md
 
 goldens: install ## generate the pods that the tests compare with anew; read the difference
 	$(BIN)/python -m tests.core.golden_pods

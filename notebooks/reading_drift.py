@@ -181,7 +181,7 @@ write_json(
     {
         "share": report["share"],
         "exceeded": report["exceeded"],
-        "median_distance": round(float(moved["distance"].median()), 6),
+        "median_distance": round(float(np.median(moved["distance"].to_numpy())), 6),
         "ordinary_distance": None if ordinary is None else round(ordinary, 6),
         "weekdays": f"{reference.start:%A} to {current.start:%A}",
         "metrics": {metric: round(distance, 6) for metric, distance in by_metric.iter_rows()},

@@ -55,6 +55,7 @@ causes = json.loads(told["causes"])
 evidence = json.loads(told["evidence"])
 began, noticed = told["started_at"], told["detected_at"]
 over = told["resolved_at"] or telemetry.watermark("metrics")
+assert over is not None, "the lake has incidents and no metrics: ingest again"
 print(f"{told['incident_id']}, {told['severity']}, {told['status']}: {told['title']}")
 print(f"began {began:%a %d %b %H:%M}, noticed after {(noticed - began) / timedelta(minutes=1):.0f} min", end=", ")
 print(f"over after {(over - began) / timedelta(minutes=1):.0f} min")

@@ -21,7 +21,12 @@ from tests.world import CHAIN, Link, World, artifact, copy_state, find, fingerpr
 # The world is made once, by the one worker that runs all tests of this group.
 pytestmark = pytest.mark.xdist_group("world")
 
-links = pytest.mark.parametrize("link", CHAIN, ids=[link.label for link in CHAIN])
+#: A kernel takes seconds to start: the shortest notebook stands for the others, which `make test-slow` runs.
+_SLOW = {link.label for link in CHAIN if link.spec.startswith("notebook.")} - {"notebook.reading_drift"}
+links = pytest.mark.parametrize(
+    "link",
+    [pytest.param(link, id=link.label, marks=[pytest.mark.slow] * (link.label in _SLOW)) for link in CHAIN],
+)
 inputs = [
     pytest.param(link, port, id=f"{link.label}-{port.name}")
     for link in CHAIN
