@@ -123,6 +123,7 @@ def test_run_and_dag_are_labels(pods: Pods) -> None:
         ({"home": "traceo", "pod_home_claim": "home"}, "must be an absolute path for that, not traceo"),
         ({"mlflow_uri": None}, "TRACEO_MLFLOW_URI= names no server, and pods share no database file"),
         ({"mlflow_uri": "sqlite:////m.db"}, "TRACEO_MLFLOW_URI=sqlite:////m.db names no server"),
+        ({"mlflow_uri": "postgresql://u:p@db/mlflow"}, "TRACEO_MLFLOW_URI=postgresql://db/mlflow names no server"),
     ],
 )
 def test_what_a_pod_could_not_reach_is_refused(given: dict[str, Any], message: str) -> None:

@@ -39,9 +39,10 @@ def check(found: Settings) -> None:
                 f"{variable}={uri} is a folder, which a pod does not see; name an s3:// URI, or a volume that is "
                 "mounted there with TRACEO_POD_HOME_CLAIM"
             )
-    if not (found.mlflow_uri or "").startswith("http"):
+    server = without_credentials(found.mlflow_uri or "")
+    if not server.startswith("http"):
         raise SettingsError(
-            f"TRACEO_MLFLOW_URI={found.mlflow_uri or ''} names no server, and pods share no database file; "
+            f"TRACEO_MLFLOW_URI={server} names no server, and pods share no database file; "
             "name one, such as http://mlflow:5000"
         )
 
