@@ -182,6 +182,25 @@ def test_a_source_that_does_not_answer_is_left_out_and_not_asked_twice_at_once()
     released.set()
 
 
+def test_a_source_that_became_slow_shows_its_reading_before() -> None:
+    released, asked = threading.Event(), []
+
+    def slowing() -> list[Metric]:
+        asked.append(1)
+        if len(asked) > 1:
+            released.wait(20)
+        found = findings.gauge("found", "Found.")
+        found.add_metric([], len(asked))
+        return [found]
+
+    registry = CollectorRegistry()
+    registry.register(ProductCollector({"one": slowing}, fresh_s=0, wait_s=1))
+    assert read(registry)["found"] == 1
+    found = read(registry)
+    assert (found["found"], found["traceo_collector_errors_totalone"]) == (1, 0)
+    released.set()
+
+
 @pytest.mark.parametrize(("fresh_s", "readings"), [(60.0, 1), (0.0, 3)])
 def test_scrapes_share_a_fresh_reading(fresh_s: float, readings: int) -> None:
     asked: list[int] = []

@@ -53,7 +53,7 @@ def _selectors(node: Any) -> Iterator[Any]:
 
 
 def _console(home: Path) -> set[str]:
-    families: list[Metric] = list(product_registry(Settings(home=str(home))).collect())
+    families: list[Metric] = list(product_registry(Settings(home=str(home)), wait_s=120).collect())
     return {family.name + ("_total" if family.type == "counter" else "") for family in families}
 
 

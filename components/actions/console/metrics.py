@@ -1,9 +1,9 @@
 """`/metrics`: what the product found and how it fares itself, for Prometheus.
 
-Each source (the lake, the registry, …) is read on its own, at most once in `FRESH_S`, and gets `WAIT_S` before the
-answer goes out without it: a source that is broken or away costs its own metrics and counts in
-`traceo_collector_errors_total`, never the page. Names follow Prometheus' conventions: base units, instants as Unix
-seconds, and labels whose number of values is bounded.
+Each source (the lake, the registry, …) is read on its own, at most once in `FRESH_S`. After `WAIT_S` the answer goes
+out with the reading before, where that is younger than `USABLE_S`, or without: a source that is broken or away costs
+its own metrics and counts in `traceo_collector_errors_total`, never the page. Names follow Prometheus' conventions:
+base units, instants as Unix seconds, and labels whose number of values is bounded.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from components.core.settings import Settings
 
 #: Several scrapers, or one that scrapes often, share a reading this old.
 FRESH_S = 15.0
-#: Less than the ten seconds that Prometheus gives a scrape by default.
-WAIT_S = 6.0
+#: Well below the ten seconds that Prometheus gives a scrape by default.
+WAIT_S = 3.0
+USABLE_S = 120.0
 
 Read = Callable[[], Sequence[Metric]]
 logger = logging.getLogger("traceo.console")
@@ -37,7 +38,7 @@ class Source:
     def __init__(self, name: str, read: Read) -> None:
         self.name, self._read = name, read
         self._thread: threading.Thread | None = None
-        self._metrics: Sequence[Metric] | None = None
+        self._metrics: Sequence[Metric] = ()
         self._read_at = float("-inf")
         self.errors, self.duration_s = 0, 0.0
 
@@ -46,25 +47,25 @@ class Source:
         running = self._thread is not None and self._thread.is_alive()
         if running or time.monotonic() - self._read_at < fresh_s:
             return
-        self._metrics = None
         self._thread = threading.Thread(target=self._run, name=f"metrics-{self.name}", daemon=True)
         self._thread.start()
 
     def result(self, until: float) -> Sequence[Metric]:
-        """The reading; nothing where it failed or is not there at `until` (monotonic seconds)."""
+        """The reading, or the one before where it is not there at `until` (monotonic seconds); nothing if it failed."""
         if self._thread:
             self._thread.join(max(0.0, until - time.monotonic()))
-            if self._thread.is_alive():
+            if self._thread.is_alive() and time.monotonic() - self._read_at > USABLE_S:
                 self.errors += 1
                 logger.warning("metrics of %s: no answer yet, left out", self.name)
                 return ()
-        return self._metrics or ()
+        return self._metrics
 
     def _run(self) -> None:
         began = time.monotonic()
         try:
             self._metrics = self._read()
         except Exception as error:  # whatever one source raises, the others are shown
+            self._metrics = ()
             self.errors += 1
             logger.warning("metrics of %s: %s: %s", self.name, type(error).__name__, error)
         self._read_at = time.monotonic()
@@ -101,7 +102,7 @@ class ProductCollector(Collector):
         return [*found, errors, duration]
 
 
-def product_registry(settings: Settings) -> CollectorRegistry:
+def product_registry(settings: Settings, wait_s: float = WAIT_S) -> CollectorRegistry:
     """A registry of its own with the metrics of the product in `settings.home`."""
     lake = Lake(settings.lake_uri)
     sizes = operations.PartitionRows()
@@ -116,7 +117,7 @@ def product_registry(settings: Settings) -> CollectorRegistry:
         "runs": lambda: operations.tasks(settings.home),
     }
     registry = CollectorRegistry()
-    registry.register(ProductCollector(sources))
+    registry.register(ProductCollector(sources, wait_s=wait_s))
     return registry
 
 
