@@ -75,11 +75,11 @@ ranking = sorted(scores, key=lambda name: (scores[name], name))
 print("refused:", ", ".join(f"{name} ({why})" for name, why in tried.reasons.items()) or "none")
 
 # %% tags=["plot"]
-best = ranking[0]
+rival = next((name for name in ranking if name != backtesting.BASELINE), backtesting.BASELINE)
 shown = min(len(history), 9 * history.day)
 hours = [history.start + i * history.step for i in range(len(history))]
 figure, axes = plt.subplots(2, 1, figsize=(11, 5.2), sharex=True, sharey=True, layout="constrained")
-for axis, name in zip(axes, dict.fromkeys((backtesting.BASELINE, best)), strict=False):
+for axis, name in zip(axes, (backtesting.BASELINE, rival), strict=True):
     axis.plot(hours[-shown:], history.values[-shown:], color="0.35", linewidth=1, label="what happened")
     for row, origin in enumerate(tried.origins):
         points = tried.points[name][row]
@@ -122,7 +122,8 @@ plt.show()
 # %% [markdown]
 # ## What Traceo makes of it
 #
-# `auto` weighs the candidates by exactly these backtests. The spread of their errors then becomes the forecast's band:
+# `auto` weighs the candidates by exactly these backtests. Often no single model beats seasonal-naive and their mean
+# does, because they are wrong in different hours. The spread of their errors then becomes the forecast's band:
 # not what a model believes about itself, but by how much it was wrong. To check the band honestly, each origin is
 # judged by the errors of the *other* origins.
 

@@ -26,7 +26,7 @@ _ATTRIBUTES = {
     "th": ["colspan"],
 }
 _UNSEEN = re.compile(r"<(style|script)\b.*?</\1>", re.DOTALL | re.IGNORECASE)
-_QUOTED = re.compile(r"(<td[^>]*>)&quot;(.*?)&quot;(</td>)")
+_QUOTED = re.compile(r"(<td[^>]*>)&quot;([^<]*?)(?:&quot;)?(</td>)")
 
 
 def write(executed: Executed, notebook: Notebook, folder: Path) -> None:
