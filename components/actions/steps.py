@@ -44,7 +44,7 @@ def alert(io: StepIO, params: AlertParams) -> dict[str, Any]:
     closed = set(told.filter(pl.col("delivered"), pl.col("status") == "resolved")["incident_id"])
     due = lake.read_snapshot("incidents", as_of).filter(~pl.col("incident_id").is_in(list(closed)))
     causes = alerting.causes_by_incident(lake.read_snapshot("diagnoses", as_of).to_dicts())
-    page = f"http://{settings().host}:{settings().console_port}/"
+    page = settings().console_address + "/"
     hold = timedelta(minutes=params.hold_min)
     rows = due.to_dicts()
     alerts = [alerting.payload(row, causes.get(row["incident_id"], []), as_of, hold, page) for row in rows]
