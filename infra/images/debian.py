@@ -12,7 +12,7 @@ from infra.images.errors import ImageError
 
 SUITE = "bookworm"
 LOCAL_BASE = f"localhost/traceo-base:{SUITE}"
-_PACKAGES = "python3,python3-venv,ca-certificates"
+_PACKAGES = "python3,python3-venv,ca-certificates,libstdc++6"
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
 
 

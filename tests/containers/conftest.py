@@ -50,7 +50,7 @@ def _configuration(folder: Path) -> Path:
 
 
 def _answering(service: subprocess.Popen[bytes], log: Path) -> Any:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120  # an engine that builds answers late
     while service.poll() is None and time.monotonic() < deadline:
         try:
             return docker.from_env()
