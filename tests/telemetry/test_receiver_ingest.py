@@ -16,9 +16,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
 import httpx
 import polars as pl
 import pytest
+from moto.server import ThreadedMotoServer
 
 from components.core import storage
 from components.core.lake import INCOMING, Lake
@@ -112,6 +114,33 @@ def test_a_damaged_file_is_set_aside_and_stops_nothing(spool: Spool, tmp_path: P
     assert take(spool, lake, NOON) == 1
     assert bodies(lake) == ["kept"]
     assert [storage.name(uri) for uri in storage.list_files(spool.uri + "/damaged")] == [storage.name(file)]
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URI of an empty bucket on an S3 server of this test."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    storage._s3.cache_clear()
+    boto3.client("s3").create_bucket(Bucket="received-logs")
+    yield "s3://received-logs"
+    server.stop()
+    storage._s3.cache_clear()
+
+
+def test_the_spool_may_lie_on_s3(bucket: str, tmp_path: Path) -> None:
+    lake, spool = Lake(str(tmp_path / "lake")), Spool(f"{bucket}/spool", 1)
+    for _ in range(2):
+        send(spool, (NOON - FIVE, "x"))
+        take(spool, lake, NOON)
+        publish(lake)
+    assert pending(spool) == []
+    assert bodies(lake) == ["x"]
 
 
 class Killed(BaseException):

@@ -59,7 +59,9 @@ class Spool:
 
     def size(self) -> int:
         """Bytes that wait; zero on S3, where nothing limits them."""
-        if not storage.is_s3(self.uri) and time.monotonic() - self._counted_at > _COUNTED_S:
+        if storage.is_s3(self.uri):
+            return 0
+        if time.monotonic() - self._counted_at > _COUNTED_S:
             files = storage.list_files(storage.join(self.uri, PENDING), ".parquet")
             self._bytes = sum(_size(file) for file in files)
             self._counted_at = time.monotonic()
