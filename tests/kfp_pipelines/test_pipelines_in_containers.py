@@ -8,6 +8,7 @@ import pytest
 from kfp import local
 from kfp.local import docker_task_handler
 
+from components.core.lake import Lake
 from components.core.launch.docker import environment
 from components.core.launch.images import image_of
 from components.core.settings import settings
@@ -15,22 +16,19 @@ from kfp_pipelines.compilation import find_pipeline
 from kfp_pipelines.component import find
 from tests.containers.conftest import engine
 from tests.kfp_pipelines.local_dag import run_pipeline
-from tests.kfp_pipelines.test_local_runs import INGEST, home, launch, same_artifact
+from tests.kfp_pipelines.test_local_runs import INGEST, add_logs, home, launch, mining, same_artifact
 from tests.world import fingerprint
 
 __all__ = ["engine", "home"]  # fixtures
 
 pytestmark = pytest.mark.containers
-STEPS = ("telemetry.ingest", "quality.validate", "logs.mine", "features.build", "lifecycle.fetch")
 ONE_DAY = {**INGEST, "days": 1}
+LOG_PIPELINE = ("telemetry.ingest", "quality.validate", "logs.mine", "features.build", "lifecycle.fetch")
 
 
 @pytest.fixture
-def runner(engine: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> local.DockerRunner:
+def runner(engine: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> local.DockerRunner:
     """kfp's DockerRunner as a user who may write here, with this test's home at the same place in every container."""
-    missing = [image_of(find(step)) for step in STEPS if not _exists(engine, image_of(find(step)))]
-    if missing:
-        pytest.skip(f"there is no image {', '.join(missing)}; run make images")
     monkeypatch.setattr(docker_task_handler, "run_docker_container", _run_container)
     home.mkdir()
     return local.DockerRunner(
@@ -42,29 +40,52 @@ def runner(engine: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     )
 
 
-def test_every_image_holds_what_kfp_needs_at_run_time(engine: Any, runner: local.DockerRunner) -> None:
+@pytest.mark.parametrize("step", LOG_PIPELINE)
+def test_an_image_holds_what_kfp_needs_at_run_time(engine: Any, step: str) -> None:
     """kfp alone, without its dependencies: nothing may be installed when a task starts."""
+    _need(engine, step)
     command = ["sh", "-c", "_KFP_RUNTIME=true python3 -c 'import kfp.dsl.executor_main'"]
-    for step in STEPS:
-        assert _run_container(engine, image_of(find(step)), command, {}, network_mode="none") == 0, step
+    assert _run_container(engine, image_of(find(step)), command, {}, network_mode="none") == 0
+
+
+def test_a_task_in_its_image_writes_what_a_process_writes(
+    engine: Any, runner: local.DockerRunner, home: Path, tmp_path: Path
+) -> None:
+    _need(engine, "logs.mine", "lifecycle.fetch")
+    lake, reference = Lake(str(home / "lake")), tmp_path / "reference"
+    for place in (lake, Lake(str(reference / "lake"))):
+        add_logs(place, 0)
+    run = run_pipeline(mining, tmp_path / "run", {"lake": lake.uri}, runner=runner)
+    assert run.failure is None
+    assert run.artifact("report", "report").read_text().startswith("# SUCCEEDED")
+    launch(reference, "logs.mine", {"lookback_h": 2, "as_of": run.tasks["observe"]["as_of"]})
+    assert fingerprint(home / "lake") == fingerprint(reference / "lake")
+    same_artifact(run, "logs.mine", "mined", reference)
 
 
 def test_the_log_pipeline_in_containers_writes_what_processes_write(
-    runner: local.DockerRunner, home: Path, tmp_path: Path
+    engine: Any, runner: local.DockerRunner, home: Path, tmp_path: Path
 ) -> None:
+    _need(engine, *LOG_PIPELINE)
     arguments = {"lake": str(home / "lake"), "telemetry_ingest_params": ONE_DAY}
     run = run_pipeline(find_pipeline("traceo-logs"), tmp_path / "run", arguments, runner=runner)
     assert run.failure is None
-    reference, as_of = tmp_path / "reference", run.tasks["observe"]["as_of"]
+    reference, now = tmp_path / "reference", {"as_of": run.tasks["observe"]["as_of"]}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRACEO_HOME", str(reference))
         launch(reference, "telemetry.ingest", ONE_DAY)
         launch(reference, "quality.validate", {})
-        launch(reference, "logs.mine", {"as_of": as_of})
-        launch(reference, "features.build", {"as_of": as_of})
+        launch(reference, "logs.mine", now)
+        launch(reference, "features.build", now)
     assert fingerprint(home / "lake") == fingerprint(reference / "lake")
     for name, port in (("telemetry.ingest", "ingested"), ("logs.mine", "mined"), ("features.build", "built")):
         same_artifact(run, name, port, reference)
+
+
+def _need(engine: Any, *steps: str) -> None:
+    wanted = [image_of(find(step)) for step in steps]
+    if missing := [image for image in wanted if not _exists(engine, image)]:
+        pytest.skip(f"there is no image {', '.join(missing)}; run make images")
 
 
 def _exists(engine: Any, image: str) -> bool:
@@ -75,13 +96,13 @@ def _exists(engine: Any, image: str) -> bool:
     return True
 
 
-def _run_container(engine: Any, image: str, command: list[str], volumes: dict[str, Any], **options: Any) -> int:
+def _run_container(client: Any, image: str, command: list[str], volumes: dict[str, Any], **options: Any) -> int:
     """kfp's own, but for two things that fail on Podman: automatic removal, and a search among images without tags.
 
     The command replaces the image's entry point, as it does in a pod.
     """
     options = {"entrypoint": command[:1], "command": command[1:], "volumes": volumes, **options}
-    container = engine.containers.create(image, **options)
+    container = client.containers.create(image, **options)
     try:
         container.start()
         for line in container.logs(stream=True, follow=True):
