@@ -14,7 +14,7 @@ thousand distinct lines of a file and not its millions.
 A template's id is a hash of its text: the same on every run, machine, time zone and locale.
 
 Counts are lines; times are UTC; a trace's probability lies in [0, 1]; a change's `p_value` is small where the
-change is surprising. Modules: `folding`, `masking`, `variants`, `siblings`, `mining` (the miner) · `reading`, `header`, `layouts`
-(lines from files) · `extraction`, `categories`, `clustering`, `tracing`, `writing`, `drawing` (the output) ·
-`counting`, `change` (the pipeline).
+change is surprising. Modules: `folding`, `masking`, `variants`, `siblings`, `mining` (the miner) · `reading`,
+`header`, `layouts` (lines from files) · `extraction`, `categories`, `clustering`, `tracing`, `writing`, `drawing` (the
+output) · `counting`, `change` (the pipeline).
 """
