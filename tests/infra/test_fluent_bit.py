@@ -1,7 +1,7 @@
 """infra/fluent-bit against Fluent Bit's documented options and against the endpoint that it sends to.
 
-Fluent Bit itself does not run here. Checked are: the names of options (against a list written by hand for version 4.0), what
-has to be set for nothing to be lost, and a request made as the output's settings say, sent to the real endpoint.
+Fluent Bit itself does not run here. Checked are: the names of options (against a list written by hand for version 4.0),
+what has to be set for nothing to be lost, and a request made as the output's settings say, sent to the real endpoint.
 """
 
 from __future__ import annotations
