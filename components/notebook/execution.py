@@ -54,6 +54,13 @@ def execute(notebook: Notebook, values: Mapping[str, Any], folder: Path) -> Exec
     source = prepared(notebook)
     target = folder / ".executed.ipynb"
     reason: Exception | None = None
+    begun: list[str] = []
+
+    def announce(cell: Any, cell_index: int) -> None:
+        begun.append(cell.id)
+        if cell.cell_type == "code" and _number(cell):
+            logger.info("cell %d (%s)", _number(cell), cell.metadata.get("title", ""))
+
     try:
         papermill.execute_notebook(
             source,
@@ -65,7 +72,7 @@ def execute(notebook: Notebook, values: Mapping[str, Any], folder: Path) -> Exec
             start_timeout=_START_S,
             execution_timeout=notebook.cell_timeout_s,
             kernel_manager_class=kernel.manager_class(folder),
-            on_cell_start=_announce,
+            on_cell_start=announce,
         )
     except PapermillExecutionError as error:
         reason = error
@@ -74,7 +81,7 @@ def execute(notebook: Notebook, values: Mapping[str, Any], folder: Path) -> Exec
     except DeadKernelError:
         reason = RuntimeError("the kernel died; it may have run out of memory")
     executed = nbformat.read(target, as_version=4)
-    failure = _failure(executed, reason) if reason else None
+    failure = _failure(executed, reason, begun) if reason else None
     return Executed(normalized(executed), failure)
 
 
@@ -117,34 +124,29 @@ def _settle(output: Any) -> None:
         output["traceback"] = [_ADDRESS.sub("0x…", _CELL_FILE.sub("cell", line)) for line in output["traceback"]]
 
 
-def _announce(cell: Any, cell_index: int) -> None:
-    number = cell.id.removeprefix("cell-")
-    if cell.cell_type == "code" and number.isdigit():
-        logger.info("cell %s (%s)", number, cell.metadata.get("title", ""))
-
-
-def _failure(executed: Any, reason: Exception) -> Failure:
-    """Where it stopped: the cell with an error, else the last one that was begun."""
-    begun = [cell for cell in executed.cells if _status(cell) not in ("pending", None)] or executed.cells[:1]
-    cell = next((cell for cell in executed.cells if _errors(cell)), begun[-1])
+def _failure(executed: Any, reason: Exception, begun: list[str]) -> Failure:
+    """Where it stopped: the cell with an error, else the one that was begun last."""
+    last = begun[-1] if begun else executed.cells[0].id
+    raised = [cell for cell in executed.cells if _errors(cell)]
+    cell = raised[0] if raised else next(cell for cell in executed.cells if cell.id == last)
     name, words = type(reason).__name__, str(reason)
     if errors := _errors(cell):
         name, words = errors[-1].ename, errors[-1].evalue
     else:
         cell["outputs"] = [*cell.get("outputs", []), nbformat.v4.new_output("error", ename=name, evalue=words)]
         cell["outputs"][-1]["traceback"] = [f"{name}: {words}"]
-    number = cell.id.removeprefix("cell-")
-    return Failure(int(number) if number.isdigit() else 0, cell.metadata.get("title", ""), name, one_line(words))
+    return Failure(_number(cell), cell.metadata.get("title", ""), name, one_line(words))
+
+
+def _number(cell: Any) -> int:
+    """The cell's number in the source; 0 for one that papermill added."""
+    number: str = cell.id.removeprefix("cell-")
+    return int(number) if number.isdigit() else 0
 
 
 def one_line(words: str) -> str:
     """The first line of an error's text, at most 500 characters."""
     return (words.strip().splitlines() or [""])[0][:500]
-
-
-def _status(cell: Any) -> str | None:
-    status: str | None = cell.metadata.get("papermill", {}).get("status")
-    return status
 
 
 def _errors(cell: Any) -> list[Any]:
