@@ -130,10 +130,12 @@ def _failure(executed: Any, reason: Exception, begun: list[str]) -> Failure:
     raised = [cell for cell in executed.cells if _errors(cell)]
     cell = raised[0] if raised else next(cell for cell in executed.cells if cell.id == last)
     name, words = type(reason).__name__, str(reason)
-    if errors := _errors(cell):
-        name, words = errors[-1].ename, errors[-1].evalue
+    if isinstance(reason, PapermillExecutionError):
+        name, words = reason.ename, reason.evalue
     else:
-        cell["outputs"] = [*cell.get("outputs", []), nbformat.v4.new_output("error", ename=name, evalue=words)]
+        # In the place of the interrupt by which a hung cell was ended.
+        kept = [output for output in cell.get("outputs", ()) if output.output_type != "error"]
+        cell["outputs"] = [*kept, nbformat.v4.new_output("error", ename=name, evalue=words)]
         cell["outputs"][-1]["traceback"] = [f"{name}: {words}"]
     return Failure(_number(cell), cell.metadata.get("title", ""), name, one_line(words))
 
