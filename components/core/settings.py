@@ -55,6 +55,10 @@ class Settings(BaseSettings):
     alertmanager_url: str | None = Field(default=None, description="Alertmanager v2 API to post alerts to; unset: none")
     kfp_token: SecretStr | None = Field(default=None, description="bearer token for `traceo pipelines submit`")
     alertmanager_token: SecretStr | None = Field(default=None, description="bearer token for the Alertmanager")
+    online_store: SecretStr | None = Field(
+        default=None,
+        description="Redis of the online feature store, HOST:6379,password=…; default: SQLite in the home's folder",
+    )
     feature_repo: str = Field(default=str(REPOSITORY / "feature_repo"), description="the Feast repository")
     host: str = Field(default="127.0.0.1", description="address the embedded services listen on")
     airflow_port: int = Field(default=8080, ge=1, le=65535)

@@ -1,7 +1,8 @@
 """Feast: the online store and point-in-time reads. The only module that imports feast.
 
 State (registry, online store) lies in `<TRACEO_HOME>/feast`; the definitions in `feature_repo/` are applied
-when they, or Feast, changed since they last were. Other stores are chosen in `feature_store.yaml`.
+when they, or Feast, changed since they last were. TRACEO_ONLINE_STORE names a Redis to use instead of SQLite; a home
+on S3 needs one, and each process then makes its registry, which holds nothing but the definitions, anew.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ logger = logging.getLogger("traceo.features")
 def push(rows: pl.DataFrame) -> int:
     """Put feature rows (at most one per series) into the online store; returns how many."""
     if len(rows):
-        with _opened(_state()) as store:
+        with _state(online=True) as state, _opened(state) as store:
             store.push(PUSH_SOURCE, _as_stored(rows).to_pandas())
     return len(rows)
 
@@ -52,7 +53,7 @@ def latest(series: pl.DataFrame) -> pl.DataFrame:
     if series.is_empty():
         return TABLES["features"].empty()
     ids = series.select(series_id()).to_series().unique().sort().to_list()
-    with _opened(_state()) as store:
+    with _state(online=True) as state, _opened(state) as store:
         answer = store.get_online_features(store.get_feature_service(SERVICE), [{"series_id": i} for i in ids])
         found = pl.DataFrame(answer.to_dict(), strict=False)
     return _as_features(found).sort(TABLES["features"].key)
@@ -64,7 +65,11 @@ def as_known(features: pl.DataFrame, instants: list[datetime]) -> pl.DataFrame:
     Returns the columns of table `features`, and `instant`; sorted by instant, then key. A series of which
     nothing was known at an instant has no row there.
     """
-    with tempfile.TemporaryDirectory() as folder, _opened(_state(), repository=Path(folder)) as store:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _state(online=False) as state,
+        _opened(state, repository=Path(folder)) as store,
+    ):
         service = store.get_feature_service(SERVICE)
         ttl = store.get_feature_view(VIEW).ttl
         slices = [_slice(store, service, features, ttl, some, Path(folder)) for some in _sliced(instants)]
@@ -114,10 +119,19 @@ def _slice(
     return _as_features(answer).with_columns(answer["event_timestamp"].cast(TIME_DTYPE).alias("instant"))
 
 
-def _state() -> Path:
-    if is_s3(settings().home):
-        raise SettingsError(f"TRACEO_HOME is {settings().home}: Feast's local store needs a folder; set one")
-    return Path(settings().home, "feast").resolve()
+@contextlib.contextmanager
+def _state(*, online: bool) -> Iterator[Path]:
+    """The folder of Feast's own files; `online`: whether what is written there has to be found again."""
+    if not is_s3(settings().home):
+        yield Path(settings().home, "feast").resolve()
+        return
+    if online and settings().online_store is None:
+        raise SettingsError(
+            f"TRACEO_HOME is {settings().home}: set TRACEO_ONLINE_STORE to a Redis (HOST:6379,password=…), "
+            "SQLite needs a folder"
+        )
+    with tempfile.TemporaryDirectory(prefix="traceo-feast-") as folder:
+        yield Path(folder)
 
 
 @contextlib.contextmanager
@@ -143,7 +157,9 @@ def _configuration(state: Path) -> dict[str, Any]:
         content: dict[str, Any] = yaml.safe_load(path.read_text())
         if content["registry"].get("registry_type", "file") == "file":
             content["registry"]["path"] = str(state / "registry.db")
-        if content["online_store"]["type"] == "sqlite":
+        if redis := settings().online_store:
+            content["online_store"] = {"type": "redis", "connection_string": redis.get_secret_value()}
+        elif content["online_store"]["type"] == "sqlite":
             content["online_store"]["path"] = str(state / "online.db")
     except (OSError, yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
         raise SettingsError(f"TRACEO_FEATURE_REPO: {path} is no Feast configuration ({error})") from None
@@ -155,7 +171,9 @@ def _apply_if_changed(config: Any, state: Path, content: dict[str, Any]) -> None
 
     repository = Path(settings().feature_repo)
     sources = [(repository / f"{name}.py").read_bytes() for name in _MODULES]
-    digest = hashlib.sha256(b"\0".join([feast.__version__.encode(), repr(content).encode(), *sources])).hexdigest()
+    # Of the online store its kind alone: where Redis is, and its password, does not change the definitions.
+    told = repr(content | {"online_store": content["online_store"]["type"]})
+    digest = hashlib.sha256(b"\0".join([feast.__version__.encode(), told.encode(), *sources])).hexdigest()
     stamp = state / "applied"
     if stamp.exists() and stamp.read_text() == digest:
         return

@@ -48,7 +48,7 @@ output "database_secret_arn" {
 }
 
 output "cache_address" {
-  description = "Host of Redis, for FEAST_REDIS in the Secret traceo-platform."
+  description = "Host of Redis, for TRACEO_ONLINE_STORE in the Secret traceo-secrets."
   value       = aws_elasticache_replication_group.cache.primary_endpoint_address
 }
 

@@ -128,6 +128,25 @@ def test_a_missing_repository_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         store.push(features([1.0]))
 
 
+def test_a_home_on_s3_needs_a_redis_for_what_is_pushed_and_nothing_for_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACEO_HOME", "s3://bucket/home")
+    settings.cache_clear()
+    with pytest.raises(SettingsError, match="set TRACEO_ONLINE_STORE to a Redis"):
+        store.push(features([1.0]))
+    assert seen(store.as_known(features([1.0]), [T0 + STEP])) == [(STEP, "cart", 1.0)]
+
+
+@pytest.mark.server
+def test_pods_on_s3_share_what_is_pushed_through_redis(redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACEO_HOME", "s3://bucket/home")
+    monkeypatch.setenv("TRACEO_ONLINE_STORE", redis)
+    settings.cache_clear()
+    store.push(pl.concat([features([1.5]), features([2.5], "search")]))
+    store.push(features([4.0], start=T0 + STEP))
+    expected = pl.concat([features([2.5], "search"), features([4.0], start=T0 + STEP)])
+    assert_frame_equal(store.latest(expected), expected)
+
+
 @pytest.mark.parametrize(
     ("series", "max_rows", "count", "minutes"),
     [(2, 10_000, 288, 5.0), (2, 288, 144, 10.0), (7, 100, 14, 105.0), (500, 100, 1, 5.0), (0, 100, 96, 15.0)],

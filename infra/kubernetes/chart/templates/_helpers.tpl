@@ -74,7 +74,7 @@ envFrom:
 
 {{- define "traceo.secret" -}}
 - name: {{ .name }}
-  valueFrom: {secretKeyRef: {name: {{ .root.Values.secrets.platform }}, key: {{ .key | default .name }}}}
+  valueFrom: {secretKeyRef: {name: {{ .secret | default .root.Values.secrets.platform }}, key: {{ .key | default .name }}}}
 {{- end }}
 
 {{/* What Airflow's own processes read; the pods of tasks get the configuration but none of the keys. */}}
