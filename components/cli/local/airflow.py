@@ -10,7 +10,8 @@ import httpx
 
 from components.core.errors import ServiceError
 
-DAGS = ("traceo_ingest", "traceo_retrain", "traceo_rollout", "traceo_score", "traceo_drift")
+#: The notebooks are last: nobody waits for them, they run once everything else has.
+DAGS = ("traceo_ingest", "traceo_retrain", "traceo_rollout", "traceo_score", "traceo_drift", "traceo_notebooks")
 
 
 @dataclass(frozen=True)

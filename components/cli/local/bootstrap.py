@@ -100,7 +100,7 @@ def wait_for_dags(api: AirflowApi, display: Display) -> None:
 
 
 def run_all(api: AirflowApi, display: Display) -> list[Run]:
-    """Run every DAG once; later starts skip the training where champions stand. Returns the runs."""
+    """Run every DAG once; later starts skip the training where champions stand. Returns the runs that were followed."""
     trained = all("champion" in aliases for aliases in tracking.registered_models().values())
     trained = trained and len(tracking.registered_models()) >= 2
     runs = [_run(api, "traceo_ingest", display)]
