@@ -23,8 +23,8 @@ install: .venv/installed ## make .venv from the hashed lock
 run: install ## bring the whole product up; SOURCE=directory|http://host:9090, Ctrl-C stops it
 	@$(BIN)/traceo up --source '$(SOURCE)'
 
-test: install ## the tests that need nothing but this checkout
-	$(BIN)/python -m pytest --numprocesses 2
+test: install ## the tests that need nothing but this checkout (those of infra/ are in lint-infra)
+	$(BIN)/python -m pytest --numprocesses 2 --ignore tests/infra
 
 test-server: install ## tests with real servers and real data, skipped with a line where they are absent
 	$(BIN)/python -m pytest -m 'server and not slow' -rs
