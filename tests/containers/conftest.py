@@ -41,9 +41,12 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 def _configuration(folder: Path) -> Path:
     """Podman asks for more open files than this process may have itself; its containers get what there is."""
-    limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
-    hard = {name: resource.getrlimit(limit)[1] for name, limit in limits.items()}
-    given = [f'"{name}={value}:{value}"' for name, value in hard.items() if value != resource.RLIM_INFINITY]
+    wanted = {"nofile": (resource.RLIMIT_NOFILE, 1_048_576), "nproc": (resource.RLIMIT_NPROC, 32_768)}
+    given = []
+    for name, (limit, most) in wanted.items():
+        hard = resource.getrlimit(limit)[1]
+        value = most if hard == resource.RLIM_INFINITY else min(hard, most)
+        given.append(f'"{name}={value}:{value}"')
     path = folder / "containers.conf"
     path.write_text(f"[containers]\ndefault_ulimits = [{', '.join(given)}]\n")
     return path
