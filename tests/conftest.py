@@ -77,3 +77,24 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         if value is not None:
             os.environ[name] = value
     settings.cache_clear()
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A bucket of a small S3 server in this process, as s3://traceo; what it holds stays for the whole process."""
+    from moto.server import ThreadedMotoServer
+
+    from components.core import storage
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    environment = {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "test"}
+    environment |= {"AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    storage._s3.cache_clear()
+    storage._s3().create_bucket(Bucket="traceo")
+    yield "s3://traceo"
+    server.stop()
+    storage._s3.cache_clear()

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from components.actions.console.app import create_app
 from components.actions.specs import CORRELATE
-from components.core import step
+from components.core import step, storage
 from components.core.lake import Lake
 from components.core.settings import Settings
 from components.core.times import Window, iso
@@ -93,6 +93,22 @@ def test_a_report_is_served_in_a_sandbox(client: TestClient, home: Path) -> None
     response = client.get("/files/runs/report.html")
     assert response.text == "<p>fine</p>"
     assert response.headers["Content-Security-Policy"].startswith("sandbox")
+
+
+def test_reports_on_s3_are_served_and_nothing_else_of_the_bucket(bucket: str) -> None:
+    storage.write_bytes(f"{bucket}/console/runs/a/report.html", b"<p>fine</p>")
+    storage.write_bytes(f"{bucket}/console/secret.json", b"{}")
+    client = TestClient(create_app(Settings(home=f"{bucket}/console", mlflow_uri="http://127.0.0.1:9")))
+    assert client.get("/files/runs/a/report.html").text == "<p>fine</p>"
+    for path in ("secret.json", "runs/%2e%2e/secret.json", "runs/a/none.html", "runs/a"):
+        assert client.get(f"/files/{path}").status_code == 404
+
+
+def test_a_link_out_of_the_runs_is_not_followed(client: TestClient, home: Path) -> None:
+    (home / "runs").mkdir()
+    (home / "stack.json").write_text("{}")
+    (home / "runs" / "link.json").symlink_to(home / "stack.json")
+    assert client.get("/files/runs/link.json").status_code == 404
 
 
 def test_a_foreign_host_name_is_refused(client: TestClient) -> None:

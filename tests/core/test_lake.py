@@ -28,25 +28,11 @@ def rows(*hours: int, value: float = 1.0) -> pl.DataFrame:
 
 
 @pytest.fixture(params=["local", "s3"])
-def lake(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lake]:
     if request.param == "local":
         yield Lake(str(tmp_path / "lake"))
         return
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    environment = {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "test"}
-    environment |= {"AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    storage._s3.cache_clear()
-    storage._s3().create_bucket(Bucket="traceo")
-    # moto keeps its buckets as long as the process lives.
-    yield Lake(f"s3://traceo/{tmp_path.name}")
-    server.stop()
-    storage._s3.cache_clear()
+    yield Lake(f"{request.getfixturevalue('bucket')}/{tmp_path.name}")
 
 
 def test_windows_are_written_once_and_read_sorted(lake: Lake) -> None:

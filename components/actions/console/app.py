@@ -6,18 +6,17 @@ from datetime import datetime
 from pathlib import Path
 
 from fastapi import FastAPI, HTTPException, Request
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from fastapi.templating import Jinja2Templates
 from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from components.actions.console import metrics, plots, views
+from components.actions.console import metrics, plots, reports, views
 from components.core.lake import Lake
 from components.core.settings import Settings
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
 _EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104
-_SHOWN_SUFFIXES = {".html", ".css", ".js", ".png", ".svg", ".json"}
 # Reports are pages of others (Great Expectations, Evidently) with scripts of their own; the sandbox keeps
 # them from acting as this site.
 _REPORT_POLICY = "sandbox allow-scripts allow-popups"
@@ -65,11 +64,10 @@ def create_app(settings: Settings) -> FastAPI:
 
     @app.get("/files/{path:path}")
     def report(path: str) -> Response:
-        root = (Path(settings.home) / "runs").resolve()
-        target = (Path(settings.home) / path).resolve()
-        if not target.is_relative_to(root) or not target.is_file() or target.suffix not in _SHOWN_SUFFIXES:
+        found = reports.read(settings.home, path)
+        if found is None:
             raise HTTPException(404, "no such report; reports of finished steps lie under runs/")
-        return FileResponse(target, headers={"Content-Security-Policy": _REPORT_POLICY})
+        return Response(found[0], media_type=found[1], headers={"Content-Security-Policy": _REPORT_POLICY})
 
     return app
 
