@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pytest
@@ -19,11 +22,17 @@ from tests.containers.conftest import Inside
 pytestmark = pytest.mark.containers
 each = pytest.mark.parametrize("image", images(), ids=[image.name for image in images()])
 _PYTHON = ["/opt/traceo/bin/python", "-c"]
-#: Prints what lies below /app, without bytecode, with each file's digest.
-_CODE = """
-import hashlib, json, pathlib
+#: Prints what an image holds: its code by digest, its distributions, which of the modules named can be imported, and
+#: its bill of materials.
+_CONTENTS = """
+import hashlib, importlib.metadata, importlib.util, json, pathlib, sys
 files = [path for path in pathlib.Path("/app").rglob("*") if path.is_file()]
-print(json.dumps({str(path.relative_to("/app")): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}))
+print(json.dumps({
+    "code": {str(path.relative_to("/app")): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
+    "distributions": {d.name: d.version for d in importlib.metadata.distributions()},
+    "modules": [name for name in json.loads(sys.argv[1]) if importlib.util.find_spec(name)],
+    "sbom": pathlib.Path(sys.argv[2]).read_text(),
+}))
 """
 #: Imports every module of the packages named, but for the command lines, which would run.
 _IMPORTS = """
@@ -34,29 +43,30 @@ for name in sys.argv[1:]:
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
 """
-#: Prints which of the modules named can be imported, and which of the distributions are installed.
-_PRESENT = """
-import importlib.metadata, importlib.util, json, re, sys
-modules, unwanted = json.loads(sys.argv[1]), set(json.loads(sys.argv[2]))
-normal = lambda name: re.sub(r"[-_.]+", "-", name).lower()
-print(json.dumps({
-    "modules": [name for name in modules if importlib.util.find_spec(name)],
-    "distributions": sorted(unwanted & {normal(d.name) for d in importlib.metadata.distributions()}),
-}))
-"""
-_INSTALLED = """
-import importlib.metadata, json
-print(json.dumps({d.name: d.version for d in importlib.metadata.distributions()}))
-"""
 
 
-def python(inside: Inside, image: Image, code: str, *arguments: str) -> str:
-    return inside(reference(image.name), [code, *arguments], entrypoint=_PYTHON)
+@dataclass(frozen=True)
+class Contents:
+    """What one image holds; distributions by normalized name."""
+
+    code: dict[str, str]
+    distributions: dict[str, str]
+    modules: list[str]
+    sbom: str
 
 
-def _refused(image: Image) -> set[str]:
-    shared = requirements.parse((BUILD / "core.txt").read_text())
-    return forbidden(image, project(), {name for name, _ in shared})
+@pytest.fixture(scope="session")
+def contents(inside: Inside) -> Callable[[Image], Contents]:
+    """Looks into an image, once for all tests."""
+    modules = [name for name in importlib.metadata.packages_distributions() if name.isidentifier()]
+
+    @lru_cache
+    def look(image: Image) -> Contents:
+        found = json.loads(inside(reference(image.name), [_CONTENTS, json.dumps(modules), SBOM], entrypoint=_PYTHON))
+        named = {package_name(name): version for name, version in found["distributions"].items()}
+        return Contents(found["code"], named, found["modules"], found["sbom"])
+
+    return look
 
 
 @each
@@ -72,9 +82,9 @@ def test_it_is_labelled_and_runs_as_nobody_in_particular(engine: Any, image: Ima
 
 
 @each
-def test_its_code_is_the_checkouts(inside: Inside, image: Image) -> None:
+def test_its_code_is_the_checkouts(contents: Callable[[Image], Contents], image: Image) -> None:
     expected = {path: hashlib.sha256((ROOT / path).read_bytes()).hexdigest() for path in files(image.paths)}
-    found = json.loads(python(inside, image, _CODE))
+    found = contents(image).code
     differing = sorted(path for path in expected.keys() | found.keys() if expected.get(path) != found.get(path))
     assert not differing, f"run make images: {differing}"
 
@@ -93,35 +103,32 @@ def test_it_imports_its_own_code(inside: Inside, image: Image) -> None:
 
 
 @each
-def test_it_cannot_import_what_belongs_to_others(inside: Inside, image: Image) -> None:
-    refused = _refused(image)
+def test_it_cannot_import_what_belongs_to_others(contents: Callable[[Image], Contents], image: Image) -> None:
+    shared = requirements.parse((BUILD / "core.txt").read_text())
+    refused = forbidden(image, project(), {name for name, _ in shared})
     assert "kfp" in refused
     assert ("apache-airflow" in refused) == (image.name != "airflow")
-    modules = sorted(
-        {
-            module
-            for module, owners in importlib.metadata.packages_distributions().items()
-            if module.isidentifier() and {package_name(owner) for owner in owners} <= refused
-        }
-    )
-    found = json.loads(python(inside, image, _PRESENT, json.dumps(modules), json.dumps(sorted(refused))))
-    assert found == {"modules": [], "distributions": []}
+    assert refused & contents(image).distributions.keys() == set()
+    owners = importlib.metadata.packages_distributions()
+    importable = {module: {package_name(owner) for owner in owners[module]} for module in contents(image).modules}
+    assert "numpy" in importable
+    assert [module for module, of in importable.items() if of <= refused] == []
 
 
 @each
-def test_its_bill_of_materials_names_every_package_and_no_other(inside: Inside, image: Image) -> None:
-    text = inside(reference(image.name), [SBOM], entrypoint=["cat"])
+def test_its_bill_of_materials_names_every_package_and_no_other(
+    contents: Callable[[Image], Contents], image: Image
+) -> None:
+    text = contents(image).sbom
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     listed = {package_name(part["name"]): part["version"] for part in json.loads(text)["components"]}
-    installed = json.loads(python(inside, image, _INSTALLED))
-    assert listed == {package_name(name): version for name, version in installed.items()}
+    assert listed == contents(image).distributions
 
 
 @each
-def test_every_package_is_the_locks(inside: Inside, image: Image) -> None:
+def test_every_package_is_the_locks(contents: Callable[[Image], Contents], image: Image) -> None:
     locked = requirements.parse((ROOT / "requirements.lock").read_text())
-    installed = json.loads(python(inside, image, _INSTALLED))
-    assert {(package_name(name), version) for name, version in installed.items()} <= locked.keys()
+    assert set(contents(image).distributions.items()) <= locked.keys()
 
 
 def test_images_share_their_core(engine: Any) -> None:
