@@ -21,6 +21,7 @@ from components.anomaly.detector import Scores, Tuning
 from components.anomaly.detectors import auto, isolation_forest, seasonal
 from components.anomaly.forestfile import read_forest, write_forest
 from components.anomaly.panel import SECOND_US, FloatArray, Panel, grid_of
+from components.core.arrays import write_arrays
 from components.core.catalog import WatchedMetric, watched
 from components.core.errors import InputError, NotYetError
 from components.core.series import series_id, service_and_metric
@@ -103,9 +104,9 @@ class AnomalyModel:
     def save(self, folder: Path) -> None:
         """Write the model into an existing, empty folder."""
         services = sorted(self.forests)
-        _write_arrays(folder / "seasonal.npz", self.seasonal.arrays())
+        write_arrays(folder / "seasonal.npz", self.seasonal.arrays())
         for number, service in enumerate(services):
-            _write_arrays(folder / f"forest-{number}.npz", self.forests[service].arrays())
+            write_arrays(folder / f"forest-{number}.npz", self.forests[service].arrays())
             write_forest(folder / f"forest-{number}.skops", self.forests[service].forest)
         content = {
             "name": NAME,
@@ -217,11 +218,6 @@ def _no_answers() -> pl.DataFrame:
     times, numbers = {"timestamp": pl.Datetime("us", "UTC")}, ("score", "expected", "lower", "upper")
     texts = {"series_id": pl.String(), "is_anomaly": pl.Boolean(), "reason": pl.String()}
     return pl.DataFrame(schema={**times, **dict.fromkeys(numbers, pl.Float64()), **texts})
-
-
-def _write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
-    with path.open("wb") as stream:
-        np.savez_compressed(stream, allow_pickle=False, **{name: arrays[name] for name in sorted(arrays)})
 
 
 def _read_arrays(path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from components.core.arrays import write_arrays
 from components.core.errors import InputError
 from components.forecasting import forecast, panel
 from components.forecasting.forecast import Fitted, Forecast
@@ -52,7 +53,7 @@ def save(folder: Path, model: TrainedModel) -> None:
     }
     (folder / "model.json").write_text(json.dumps(content, indent=1, sort_keys=True))
     offsets = np.stack([model.fitted[name].offsets for name in names]) if names else np.zeros((0, 7, model.horizon))
-    np.savez_compressed(folder / "offsets.npz", offsets=offsets.astype(np.float32))
+    write_arrays(folder / "offsets.npz", {"offsets": offsets.astype(np.float32)})
 
 
 def load(folder: Path) -> TrainedModel:
