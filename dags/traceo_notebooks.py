@@ -1,4 +1,4 @@
-"""Every morning: run the notebooks that report on the platform; each task links its page and its MLflow run."""
+"""Every morning: run every notebook that needs the lake alone, or the drift report; tasks link page and MLflow run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import dag
 
 from components.core.launch.airflow import step
-from components.notebook.specs import notebook
+from components.notebook.specs import SPECS as NOTEBOOKS
 from components.quality.specs import DRIFT
 
 
@@ -22,11 +22,11 @@ from components.quality.specs import DRIFT
     doc_md=__doc__,
 )
 def traceo_notebooks() -> None:
-    step(notebook("exploring_the_lake").spec)
-    step(notebook("choosing_a_detector").spec)
-    step(notebook("backtesting_a_forecast").spec)
-    step(notebook("walking_through_an_incident").spec)
-    step(notebook("reading_drift").spec, uses={"drift": step(DRIFT)})
+    made = {"drift": step(DRIFT)}
+    for spec in NOTEBOOKS:
+        needed = {port.name for port in spec.inputs if port.kind != "lake" and not port.optional}
+        if needed <= set(made):
+            step(spec, uses={name: made[name] for name in needed})
 
 
 traceo_notebooks()

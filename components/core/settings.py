@@ -25,7 +25,9 @@ class Settings(BaseSettings):
     source: str = Field(default="shop://", description="shop://?seed=N&anchor=TIME, a directory, or http://host:9090")
     catalog: str = Field(default=str(REPOSITORY / "infra/config/catalog.yaml"), description="the watched metrics")
     notebooks: str = Field(default=str(REPOSITORY / "notebooks"), description="folder of the notebooks that are steps")
-    runner: str = Field(default="process", description="how Airflow launches a step")
+    runner: str = Field(
+        default="process", description="how Airflow launches a step: process, docker (or Podman) or kubernetes"
+    )
     image_prefix: str = Field(
         default="localhost/traceo-", description="what the name of a component's image starts with"
     )

@@ -15,7 +15,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from components.actions.specs import CORRELATE
 from components.core import tracking
-from components.core.errors import NotYetError, TraceoError
+from components.core.errors import NotYetError, SettingsError, TraceoError
 from components.core.lake import Lake
 from components.core.launch import LAUNCHERS
 from components.core.launch.airflow import LAKE, step
@@ -136,3 +136,10 @@ def test_an_outlet_tells_how_far_the_lake_goes(tmp_path: Path) -> None:
     given = context(made := task({}, outlets=[LAKE]))
     execute(made, given)
     assert given["outlet_events"][LAKE].extra == {"as_of": "2026-01-01T00:05:00Z"}
+
+
+def test_a_mistyped_runner_is_told_where_dags_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACEO_RUNNER", "kubernets")
+    settings.cache_clear()
+    with dag(), pytest.raises(SettingsError, match=r"TRACEO_RUNNER='kubernets' is not known; choose from .*kubernetes"):
+        step(CORRELATE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,8 @@ from airflow.sdk import DAG
 from components.core.launch.airflow import CHALLENGER, CHAMPION, DRIFT, LAKE
 from components.core.launch.task import StepTask
 from components.core.settings import REPOSITORY
-from components.core.spec import specs
+from components.core.spec import Port, specs
+from components.notebook import specs as notebook_specs
 
 pytestmark = pytest.mark.xdist_group("airflow")
 
@@ -65,6 +67,17 @@ def test_every_step_gets_its_inputs(dags: dict[str, DAG], name: str) -> None:
             uri for upstream in task.upstream_list if hasattr(upstream, "outputs") for uri in upstream.outputs.values()
         }
         assert {uri for uri in task.inputs.values() if "/runs/" in uri} <= upstream_outputs
+
+
+def test_notebooks_are_scheduled_as_they_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is malformed is not found, and one that needs what no task makes is left to other DAGs."""
+    found = {spec.step: spec for spec in notebook_specs.SPECS}
+    foreign = Port("labels", "table", "what no task of this DAG makes")
+    needy = replace(found["exploring_the_lake"], name="notebook.needy", inputs=(foreign,))
+    monkeypatch.setattr(notebook_specs, "SPECS", [found["reading_drift"], needy])
+    bag = DagBag(FOLDER / "traceo_notebooks.py")
+    assert bag.import_errors == {}
+    assert set(steps(bag.dags["traceo_notebooks"])) == {"quality_drift", "notebook_reading_drift"}
 
 
 def test_every_step_is_scheduled_somewhere(dags: dict[str, DAG]) -> None:

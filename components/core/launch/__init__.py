@@ -28,9 +28,13 @@ LAUNCHERS: dict[str, type[Launcher]] = {"docker": DockerLauncher, "process": Pro
 
 def launcher(runner: str) -> Launcher:
     """The launcher of this name; SettingsError where there is none."""
-    try:
-        return LAUNCHERS[runner]()
-    except KeyError:
-        # A pod is no launcher: Airflow's own operator starts it (components.core.launch.kubernetes).
-        known = ", ".join([*LAUNCHERS, "kubernetes"])
-        raise SettingsError(f"TRACEO_RUNNER={runner!r} is not known; choose from {known}") from None
+    known(runner)
+    return LAUNCHERS[runner]()
+
+
+def known(runner: str) -> None:
+    """SettingsError where TRACEO_RUNNER names nothing that starts steps."""
+    # A pod is no launcher: Airflow's own operator starts it (components.core.launch.kubernetes).
+    names = [*LAUNCHERS, "kubernetes"]
+    if runner not in names:
+        raise SettingsError(f"TRACEO_RUNNER={runner!r} is not known; choose from {', '.join(names)}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.sdk import Asset, BaseOperator
 
-from components.core.launch import Launcher, launcher
+from components.core.launch import Launcher, known, launcher
 from components.core.launch.task import StepTask
 from components.core.settings import settings
 from components.core.spec import Spec
@@ -46,6 +46,8 @@ def step(
 
 
 def _kind() -> type[StepTask]:
+    # A mistyped runner is told where the DAGs are read, not after every task's last retry.
+    known(settings().runner)
     if settings().runner != "kubernetes":
         return StepOperator
     # Not at the top: the provider costs a second whenever a DAG file is read, whatever the runner.
