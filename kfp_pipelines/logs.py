@@ -9,14 +9,14 @@ from kfp_pipelines.steps.features import features_build
 from kfp_pipelines.steps.logs import logs_mine
 from kfp_pipelines.steps.quality import quality_validate
 from kfp_pipelines.steps.telemetry import telemetry_ingest
-from kfp_pipelines.tasks import observation, task
+from kfp_pipelines.tasks import LAKE, observation, task
 
 _READ = ["metrics", "logs", "spans", "changes"]
 
 
 @dsl.pipeline(name="traceo-logs", description=__doc__)
 def logs(
-    lake: str = "s3://traceo/lake",
+    lake: str = LAKE,
     telemetry_ingest_params: Dict[str, Any] = {},
     quality_validate_params: Dict[str, Any] = {},
     logs_mine_params: Dict[str, Any] = {},

@@ -11,7 +11,7 @@ from kfp_pipelines.steps.features import features_online
 from kfp_pipelines.steps.forecasting import forecasting_predict
 from kfp_pipelines.steps.logs import logs_mine
 from kfp_pipelines.steps.rootcause import rootcause_diagnose
-from kfp_pipelines.tasks import observation, task
+from kfp_pipelines.tasks import LAKE, observation, task
 
 _READ = ["metrics", "spans", "logs", "changes", "features"]
 _MODELS = ["traceo-anomaly", "traceo-forecasting"]
@@ -19,7 +19,7 @@ _MODELS = ["traceo-anomaly", "traceo-forecasting"]
 
 @dsl.pipeline(name="traceo-scoring", description=__doc__)
 def scoring(
-    lake: str = "s3://traceo/lake",
+    lake: str = LAKE,
     anomaly_score_params: Dict[str, Any] = {},
     forecasting_predict_params: Dict[str, Any] = {},
     logs_mine_params: Dict[str, Any] = {},

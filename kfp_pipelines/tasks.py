@@ -14,23 +14,23 @@ from kfp_pipelines.component import find
 #: Keys of the Secret that become environment variables of the same name; those it lacks are left out.
 SECRET_KEYS = (
     "AWS_ACCESS_KEY_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
     "MLFLOW_TRACKING_PASSWORD",
     "MLFLOW_TRACKING_TOKEN",
     "MLFLOW_TRACKING_USERNAME",
     "TRACEO_ALERTMANAGER_TOKEN",
+    "TRACEO_ONLINE_STORE",
     "TRACEO_SOURCE",  # here, and not in the ConfigMap, where it holds a password
 )
 #: Keys of the ConfigMap that become environment variables of the same name.
 SETTINGS_KEYS = (
-    "AWS_DEFAULT_REGION",
-    "AWS_ENDPOINT_URL",
     "DO_NOT_TRACK",
     "FEAST_USAGE",
     "GX_ANALYTICS_ENABLED",
     "MLFLOW_DISABLE_TELEMETRY",
-    "MLFLOW_S3_ENDPOINT_URL",
     "SCARF_ANALYTICS",
     "TRACEO_ALERTMANAGER_URL",
     "TRACEO_CONSOLE_PAGE",
@@ -41,6 +41,8 @@ SETTINGS_KEYS = (
 )
 #: The one that infra/kubernetes/chart makes in a release named traceo.
 SETTINGS_MAP = "traceo-settings"
+#: The lake of that release, where its values name no other home.
+LAKE = "s3://traceo/home/lake"
 _SMALL = Resources(cpu=0.5, memory_mb=1024)
 
 

@@ -10,7 +10,7 @@ from kfp_pipelines.steps.anomaly import anomaly_evaluate, anomaly_train
 from kfp_pipelines.steps.features import features_training_set
 from kfp_pipelines.steps.forecasting import forecasting_evaluate, forecasting_train
 from kfp_pipelines.steps.lifecycle import lifecycle_fetch, lifecycle_gate, lifecycle_promote, lifecycle_register
-from kfp_pipelines.tasks import observation, outcome, task
+from kfp_pipelines.tasks import LAKE, observation, outcome, task
 
 _READ = ["metrics", "features"]
 
@@ -34,7 +34,7 @@ def _roll_out(trained: dsl.PipelineTask, evaluate: Any, model: str, gate_params:
 
 @dsl.pipeline(name="traceo-training", description=__doc__)
 def training(
-    lake: str = "s3://traceo/lake",
+    lake: str = LAKE,
     domains: List[str] = ["anomaly", "forecasting"],
     features_training_set_params: Dict[str, Any] = {},
     anomaly_train_params: Dict[str, Any] = {},

@@ -61,7 +61,7 @@ def _add_submit(actions: Any) -> None:
         help="run a pipeline on a Kubeflow Pipelines server",
         description="Upload a pipeline and start a run of it. A bearer token is taken from TRACEO_KFP_TOKEN.",
         epilog="example: traceo pipelines submit traceo-training --host https://kfp.example.org --param "
-        "lake=s3://traceo/lake --param 'anomaly_train_params={\"folds\": 3}' --wait",
+        "lake=s3://traceo/home/lake --param 'anomaly_train_params={\"folds\": 3}' --wait",
     )
     parser.add_argument("name", metavar="NAME", help="traceo-training, traceo-scoring or traceo-logs")
     parser.add_argument("--host", required=True, metavar="URL", help="the Kubeflow Pipelines API")
