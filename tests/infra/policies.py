@@ -8,6 +8,7 @@ from typing import Any
 
 from components.core.settings import Settings
 from tests.infra.manifests import Object, Pod, of_kind, pods, ref, selects, step_pods
+from tests.infra.reachability import named_hosts_are_reachable
 
 Policy = Callable[[list[Object]], list[str]]
 _SECRET_NAME = re.compile(r"PASSWORD$|TOKEN$|SECRET|_KEY$|_CONN$")
@@ -202,6 +203,7 @@ POLICIES: dict[str, Policy] = {
         images_are_pinned, resources_are_set, pods_are_restricted, no_secret_has_a_value, service_ports_exist,
         selectors_match, network_policies_match, every_pod_is_isolated, settings_exist, references_exist,
         scaling_targets_exist, servers_are_probed, api_tokens_are_needed, addresses_exist,
+        named_hosts_are_reachable,
     )
 }  # fmt: skip
 

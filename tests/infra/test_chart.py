@@ -179,6 +179,9 @@ MUTATIONS = {
     "a policy for a part that is not there": (
         "networkpolicies.yaml", '"airflow-task" (list', '"airflow-worker" (list', "network_policies_match",
     ),
+    "a console that may not ask MLflow": (
+        "networkpolicies.yaml", '"console" (list "mlflow"', '"console" (list', "named_hosts_are_reachable",
+    ),
     "a container that may write to its root": (
         "_helpers.tpl", "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", "pods_are_restricted",
     ),
