@@ -63,6 +63,12 @@ class Settings(BaseSettings):
     )
     feature_repo: str = Field(default=str(REPOSITORY / "feature_repo"), description="the Feast repository")
     host: str = Field(default="127.0.0.1", description="address the embedded services listen on")
+    allowed_hosts: str | None = Field(
+        default=None,
+        pattern=r"^(\*|(\*\.)?[\w.:-]+( *, *(\*\.)?[\w.:-]+)*)$",
+        description="host names, comma separated, that the console and a log receiver without a token answer to; "
+        "`*`: every name; default: TRACEO_HOST, localhost, 127.0.0.1",
+    )
     airflow_port: int = Field(default=8080, ge=1, le=65535)
     mlflow_port: int = Field(default=5000, ge=1, le=65535)
     model_server_port: int = Field(default=8081, ge=1, le=65535)
@@ -90,6 +96,13 @@ class Settings(BaseSettings):
     @property
     def log_spool_uri(self) -> str:
         return self.log_spool or join(self.home, "spool")
+
+    @property
+    def host_names(self) -> list[str]:
+        """The names in a request's Host header that are answered; a page elsewhere may point its own name here."""
+        if self.allowed_hosts is None:
+            return [self.host, "localhost", "127.0.0.1"]
+        return [name.strip().lower() for name in self.allowed_hosts.split(",")]
 
     @property
     def tracking_uri(self) -> str:

@@ -37,13 +37,13 @@ def exists(uri: str) -> bool:
     """Whether a file or object stands at this URI (a prefix alone does not count on S3)."""
     if not is_s3(uri):
         return _path(uri).exists()
-    from botocore.exceptions import ClientError
+    from botocore.exceptions import BotoCoreError, ClientError
 
     bucket, key = _bucket_key(uri)
     try:
         _s3().head_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+    except (BotoCoreError, ClientError) as error:
+        if _status(error) == 404:
             return False
         raise StorageError(f"cannot look up {uri}: {error}") from None
     return True
@@ -92,13 +92,13 @@ def write_bytes(uri: str, data: bytes) -> None:
 def create_bytes(uri: str, data: bytes) -> bool:
     """Write the content at a URI where nothing stands yet, atomically; False where something does."""
     if is_s3(uri):
-        from botocore.exceptions import ClientError
+        from botocore.exceptions import BotoCoreError, ClientError
 
         bucket, key = _bucket_key(uri)
         try:
             _s3().put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (409, 412):
+        except (BotoCoreError, ClientError) as error:
+            if _status(error) in (409, 412):
                 return False
             raise StorageError(f"cannot write {uri}: {error}") from None
         return True
@@ -121,8 +121,11 @@ def list_files(uri: str, suffix: str = "") -> list[str]:
     """URIs of the files below `uri` whose names end in `suffix`, sorted; empty where nothing is there."""
     if is_s3(uri):
         bucket, key = _bucket_key(uri)
-        pages = _s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key.rstrip("/") + "/")
-        keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        try:
+            pages = _s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key.rstrip("/") + "/")
+            keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        except Exception as error:
+            raise StorageError(f"cannot list {uri}: {error}") from None
         return sorted(f"s3://{bucket}/{k}" for k in keys if k.endswith(suffix))
     found: list[str] = []
     for folder, _, files in os.walk(_path(uri)):
@@ -135,7 +138,10 @@ def delete(uri: str) -> None:
     if is_s3(uri):
         for target in [uri, *list_files(uri)]:
             bucket, key = _bucket_key(target)
-            _s3().delete_object(Bucket=bucket, Key=key)
+            try:
+                _s3().delete_object(Bucket=bucket, Key=key)
+            except Exception as error:
+                raise StorageError(f"cannot remove {target}: {error}") from None
         return
     path = _path(uri)
     if path.is_dir():
@@ -196,6 +202,12 @@ def _bucket_key(uri: str) -> tuple[str, str]:
     if not bucket:
         raise StorageError(f"{uri!r} names no bucket; write s3://bucket/key")
     return bucket, key
+
+
+def _status(error: Any) -> int | None:
+    """The HTTP status of a refusal; None where no server answered."""
+    status: int | None = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return status
 
 
 @lru_cache(maxsize=1)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -24,10 +25,13 @@ from components.core.errors import StorageError
 from components.core.lake import Lake
 from components.core.schema import TABLES
 
-_PENDING, _BATCHES = "pending", "batches"
+_PENDING, _BATCHES, _DAMAGED = "pending", "batches", "damaged"
 _DAY_S = 86_400
 #: Two imports that begin a batch at the same moment: the second takes the next number.
 _ATTEMPTS = 20
+# What the receiver and an import write; the end is negative where a record claims to be older than 1970.
+_PENDING_NAME = re.compile(r"(-?\d+)-[^/]+-\d+\.parquet")
+_BATCH_NAME = re.compile(r"(\d+)\.json")
 logger = logging.getLogger("traceo.telemetry")
 
 
@@ -48,9 +52,9 @@ class Received:
     def _begin(self) -> int:
         """Begin, write and clear the batch of everything that is due and was not taken before."""
         for _ in range(_ATTEMPTS):
-            pending, batches = self._pending(), self._batches()
+            pending, batches = self._named(_PENDING, ".parquet", _PENDING_NAME), self._batches()
             taken = {file for files in batches.values() for file in files}
-            due = sorted(file for file in pending if file not in taken and self._is_due(file))
+            due = sorted(file for file in pending if file not in taken and self._is_due(pending[file]))
             # Those of a batch under way stay: whoever writes it still reads them.
             done = {file for number, files in batches.items() if self._done(number) for file in files}
             self._remove(file for file in pending if file in done)
@@ -75,13 +79,33 @@ class Received:
             return pl.read_parquet(io.BytesIO(data))
         except pl.exceptions.PolarsError as error:
             # A disk that failed must not stop every import to come.
-            kept = storage.join(self._spool, "damaged", file)
+            kept = storage.join(self._spool, _DAMAGED, file)
             storage.write_bytes(kept, data)
             logger.error("received logs cannot be read and are left out: %s (%s)", kept, str(error).splitlines()[0])
             return TABLES["logs"].empty()
 
-    def _is_due(self, file: str) -> bool:
-        end_s = int(file.split("-")[0])
+    def _named(self, folder: str, suffix: str, form: re.Pattern[str]) -> dict[str, int]:
+        """Files of a folder of the spool and the number that each name begins with; what is foreign is set aside."""
+        known = {}
+        for uri in storage.list_files(storage.join(self._spool, folder), suffix):
+            match = form.fullmatch(storage.name(uri))
+            if match and uri.endswith(f"/{folder}/{match[0]}"):
+                known[match[0]] = int(match[1])
+            else:
+                self._set_aside(uri)
+        return known
+
+    def _set_aside(self, uri: str) -> None:
+        kept = storage.join(self._spool, _DAMAGED, storage.name(uri))
+        try:
+            storage.write_bytes(kept, storage.read_bytes(uri))
+            storage.delete(uri)
+        except (StorageError, OSError) as error:
+            logger.warning("%s has no name that the log receiver gives; remove it (%s)", uri, error)
+        else:
+            logger.warning("%s has no name that the log receiver gives; it lies in %s now", uri, kept)
+
+    def _is_due(self, end_s: int) -> bool:
         # What claims to come from the day after tomorrow will not wait for it: validation refuses it with the reason.
         return end_s <= self._end_s or end_s > self._end_s + _DAY_S
 
@@ -94,13 +118,10 @@ class Received:
                 storage.delete(self._uri(number, "json"))
                 storage.delete(self._uri(number, "done"))
 
-    def _pending(self) -> list[str]:
-        return [storage.name(uri) for uri in storage.list_files(storage.join(self._spool, _PENDING), ".parquet")]
-
     def _batches(self) -> dict[int, list[str]]:
         found = {}
-        for uri in storage.list_files(storage.join(self._spool, _BATCHES), ".json"):
-            found[int(storage.name(uri).removesuffix(".json"))] = json.loads(storage.read_bytes(uri))["files"]
+        for file, number in self._named(_BATCHES, ".json", _BATCH_NAME).items():
+            found[number] = json.loads(storage.read_bytes(storage.join(self._spool, _BATCHES, file)))["files"]
         return found
 
     def _done(self, number: int) -> bool:

@@ -18,6 +18,7 @@ from components.core.times import Window, iso
 
 from .test_actions_steps import NOON, T0, put_anomalies
 
+HERE = "http://127.0.0.1:8082"
 HOSTILE = "<script>alert(1)</script> $^{$"
 
 
@@ -35,7 +36,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def client(home: Path) -> TestClient:
-    return TestClient(create_app(Settings(home=str(home))))
+    return TestClient(create_app(Settings(home=str(home))), base_url=HERE)
 
 
 def test_the_page_names_the_incident_and_escapes_telemetry(client: TestClient) -> None:
@@ -46,7 +47,7 @@ def test_the_page_names_the_incident_and_escapes_telemetry(client: TestClient) -
 
 
 def test_an_empty_lake_has_a_page_too(tmp_path: Path) -> None:
-    page = TestClient(create_app(Settings(home=str(tmp_path)))).get("/")
+    page = TestClient(create_app(Settings(home=str(tmp_path))), base_url=HERE).get("/")
     assert page.status_code == 200
     assert "no telemetry yet" in page.text
 
@@ -71,7 +72,11 @@ def test_a_plot_starts_at_any_written_time(client: TestClient, start: str, statu
 
 
 def test_credentials_of_the_source_are_not_shown(home: Path) -> None:
-    page = TestClient(create_app(Settings(home=str(home), source="http://me:s3cret@prometheus:9090"))).get("/").text
+    page = (
+        TestClient(create_app(Settings(home=str(home), source="http://me:s3cret@prometheus:9090")), base_url=HERE)
+        .get("/")
+        .text
+    )
     assert "http://prometheus:9090" in page
     assert "s3cret" not in page
 
@@ -98,7 +103,7 @@ def test_a_report_is_served_in_a_sandbox(client: TestClient, home: Path) -> None
 def test_reports_on_s3_are_served_and_nothing_else_of_the_bucket(bucket: str) -> None:
     storage.write_bytes(f"{bucket}/console/runs/a/report.html", b"<p>fine</p>")
     storage.write_bytes(f"{bucket}/console/secret.json", b"{}")
-    client = TestClient(create_app(Settings(home=f"{bucket}/console", mlflow_uri="http://127.0.0.1:9")))
+    client = TestClient(create_app(Settings(home=f"{bucket}/console", mlflow_uri="http://127.0.0.1:9")), base_url=HERE)
     assert client.get("/files/runs/a/report.html").text == "<p>fine</p>"
     for path in ("secret.json", "runs/%2e%2e/secret.json", "runs/a/none.html", "runs/a"):
         assert client.get(f"/files/{path}").status_code == 404
@@ -115,6 +120,17 @@ def test_a_foreign_host_name_is_refused(client: TestClient) -> None:
     assert client.get("/", headers={"host": "evil.example"}).status_code == 400
 
 
-def test_a_container_is_asked_by_the_address_of_its_pod(home: Path) -> None:
-    client = TestClient(create_app(Settings(home=str(home), host="0.0.0.0")))
-    assert client.get("/healthz", headers={"host": "10.1.2.3:8082"}).status_code == 200
+@pytest.mark.parametrize(
+    ("allowed", "host", "status"),
+    [
+        (None, "127.0.0.1:8082", 200),
+        (None, "console", 400),
+        (None, "evil.example", 400),
+        ("localhost, Console", "console:8082", 200),
+        ("localhost, Console", "10.1.2.3:8082", 400),
+        ("*", "10.1.2.3:8082", 200),
+    ],
+)
+def test_a_container_is_asked_by_the_names_it_is_told(home: Path, allowed: str | None, host: str, status: int) -> None:
+    client = TestClient(create_app(Settings(home=str(home), host="0.0.0.0", allowed_hosts=allowed)))
+    assert client.get("/healthz", headers={"host": host}).status_code == status

@@ -43,7 +43,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def scrape(home: Path) -> dict[str, Metric]:
-    answer = TestClient(create_app(Settings(home=str(home)))).get("/metrics")
+    answer = TestClient(create_app(Settings(home=str(home))), base_url="http://127.0.0.1").get("/metrics")
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain; version=")
     return {family.name: family for family in text_string_to_metric_families(answer.text)}
@@ -74,7 +74,18 @@ def test_what_is_abnormal_now_is_named_by_service(tmp_path: Path) -> None:
     put_anomalies(lake, (HOSTILE, "m", end - timedelta(minutes=10), 2), ("b", "m", end - timedelta(hours=1), 2))
     scored, abnormal = findings.anomalies(lake)
     assert [s.value for s in scored.samples] == [1]
-    assert {s.labels["service"]: s.value for s in abnormal.samples} == {HOSTILE: 1, "other": 0}
+    assert {s.labels["service"]: s.value for s in abnormal.samples} == {HOSTILE: 1}
+
+
+def test_a_service_called_other_is_counted_with_the_rest(tmp_path: Path) -> None:
+    lake, end = Lake(str(tmp_path)), T0 + timedelta(days=2)
+    at = end - timedelta(minutes=10)
+    names = [f"service-{i:03}" for i in range(60)]
+    put_anomalies(lake, ("other", "m", at, 2), ("other", "n", at, 2), *((name, "m", at, 2) for name in names))
+    _, abnormal = findings.anomalies(lake)
+    found = [(sample.labels["service"], sample.value) for sample in abnormal.samples]
+    assert len(found) == len(dict(found)) == findings.MOST_SERVICES
+    assert dict(found)["other"] == 62 - (findings.MOST_SERVICES - 1)
 
 
 def test_names_follow_the_conventions(lake: Lake, tmp_path: Path, mlflow_home: Path) -> None:

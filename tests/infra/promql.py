@@ -58,7 +58,7 @@ def _console(home: Path) -> set[str]:
 
 
 def _receiver(home: Path) -> set[str]:
-    text = TestClient(create_app(Settings(home=str(home)))).get("/metrics").text
+    text = TestClient(create_app(Settings(home=str(home))), base_url="http://127.0.0.1").get("/metrics").text
     return {line.partition("{")[0].split()[0] for line in text.splitlines() if not line.startswith("#")}
 
 

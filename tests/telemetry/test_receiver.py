@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
+import socket
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import polars as pl
 import pytest
 from fastapi.testclient import TestClient
 
-from components.core.errors import SettingsError
+from components.core import storage
+from components.core.errors import SettingsError, StorageError
 from components.core.settings import Settings
+from components.telemetry.receiver import app as receiver
 from components.telemetry.receiver import body as limits
+from components.telemetry.receiver import records
 from components.telemetry.receiver.app import create_app
 from components.telemetry.receiver.records import read_rows
 
 from .fluentbit import HEADERS, POD, body, line, zipped
 
+HERE = "http://127.0.0.1:8083"
 AT = "2026-01-31T12:00:01.250000Z"
 MOMENT = datetime(2026, 1, 31, 12, 0, 1, 250_000, tzinfo=UTC)
 
 
 @pytest.fixture
 def client(tmp_path: Path) -> TestClient:
-    return TestClient(create_app(Settings(home=str(tmp_path))))
+    return TestClient(create_app(Settings(home=str(tmp_path))), base_url=HERE)
 
 
 def waiting(home: Path) -> pl.DataFrame:
@@ -126,6 +134,44 @@ def test_a_body_that_is_not_gzip_or_cut_off_is_refused(client: TestClient) -> No
     assert "cut off" in client.post("/logs", content=sent[:-9], headers=headers).json()["detail"]
 
 
+def test_every_member_of_a_gzip_body_is_kept_and_nothing_else_taken(client: TestClient, tmp_path: Path) -> None:
+    members = [gzip.compress(body([line(AT, text)], "json_lines") + b"\n") for text in ("first", "second")]
+    headers = {**HEADERS, "Content-Encoding": "gzip"}
+    answer = client.post("/logs", content=b"".join(members) + b"rest", headers=headers)
+    assert (answer.status_code, "not to its end" in answer.json()["detail"]) == (400, True)
+    assert client.post("/logs", content=b"".join(members), headers=headers).json() == {"records": 2}
+    assert waiting(tmp_path)["body"].to_list() == ["first", "second"]
+
+
+def test_records_are_limited(client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "MOST_RECORDS", 2)
+    answers = [client.post("/logs", content=body([line(AT, "x")] * n), headers=HEADERS) for n in (2, 3)]
+    assert [answer.status_code for answer in answers] == [200, 413]
+    assert "more than 2 records in one request; send smaller chunks" in answers[1].json()["detail"]
+
+
+def test_few_requests_are_parsed_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once, most = 0, 0
+
+    async def parse(function: Callable[..., int], *arguments: Any) -> int:
+        nonlocal at_once, most
+        at_once, most = at_once + 1, max(most, at_once + 1)
+        for _ in range(100):  # every other request comes as far as it may
+            await asyncio.sleep(0)
+        at_once -= 1
+        return function(*arguments)
+
+    async def send() -> list[int]:
+        transport = httpx.ASGITransport(create_app(Settings(home=str(tmp_path))))
+        async with httpx.AsyncClient(transport=transport, base_url=HERE) as sender:
+            posts = [sender.post("/logs", content=body([line(AT, str(i))]), headers=HEADERS) for i in range(6)]
+            return [answer.status_code for answer in await asyncio.gather(*posts)]
+
+    monkeypatch.setattr(asyncio, "to_thread", parse)
+    assert asyncio.run(send()) == [200] * 6
+    assert most == 2
+
+
 def test_bodies_are_limited_before_and_after_decompression(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MOST_SENT", 2_000)
     monkeypatch.setattr(limits, "MOST_BYTES", 20_000)
@@ -176,7 +222,7 @@ def test_a_full_spool_makes_the_sender_wait_and_keeps_what_is_there(client: Test
     small = create_app(Settings(home=str(tmp_path), log_spool_max_mb=1))
     filler = tmp_path / "spool" / "pending" / "0-filler-0.parquet"
     filler.write_bytes(b"x" * (1 << 20))
-    answer = TestClient(small).post("/logs", content=body([line(AT, "more")]), headers=HEADERS)
+    answer = TestClient(small, base_url=HERE).post("/logs", content=body([line(AT, "more")]), headers=HEADERS)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
     assert "does traceo_ingest run?" in answer.json()["detail"]
     filler.unlink()
@@ -184,7 +230,7 @@ def test_a_full_spool_makes_the_sender_wait_and_keeps_what_is_there(client: Test
 
 
 def test_a_disk_that_takes_nothing_makes_the_sender_wait(client: TestClient, tmp_path: Path) -> None:
-    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "pending").rmdir()
     (tmp_path / "spool" / "pending").write_text("a file where the folder should be")
     answer = client.post("/logs", content=body([line(AT, "x")]), headers=HEADERS)
     assert answer.status_code == 503
@@ -198,6 +244,44 @@ def test_a_repeated_request_is_kept_once(client: TestClient, tmp_path: Path) -> 
     counts.append(client.post("/logs", content=content, headers=HEADERS).json()["records"])
     assert counts == [2, 0, 0]
     assert sorted(waiting(tmp_path)["body"]) == ["x", "y"]
+
+
+def test_an_s3_server_that_does_not_answer_makes_the_sender_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound and not listening: it refuses
+        settings = {"ENDPOINT_URL": f"http://127.0.0.1:{unused.getsockname()[1]}", "MAX_ATTEMPTS": "1"}
+        for name, value in {**settings, "ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "x", "DEFAULT_REGION": "x"}.items():
+            monkeypatch.setenv(f"AWS_{name}", value)
+        storage._s3.cache_clear()
+        client = TestClient(create_app(Settings(home="s3://nowhere")), base_url=HERE)
+        answer = client.post("/logs", content=body([line(AT, "x")]), headers=HEADERS)
+        for use in (storage.exists, storage.list_files, storage.delete):
+            with pytest.raises(StorageError, match="s3://nowhere/spool"):
+                use("s3://nowhere/spool")
+    storage._s3.cache_clear()
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
+
+
+def test_an_error_of_its_own_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    application = create_app(Settings(home=str(tmp_path)))
+    client = TestClient(application, base_url=HERE, raise_server_exceptions=False)
+    assert 'requests_total{status="500"} 0.0' in client.get("/metrics").text
+    monkeypatch.setattr(receiver, "read_rows", lambda content: 1 / 0)
+    assert client.post("/logs", content=b"[]", headers=HEADERS).status_code == 500
+    assert 'requests_total{status="500"} 1.0' in client.get("/metrics").text
+
+
+def test_a_page_elsewhere_cannot_write_logs_through_a_name_of_its_own(client: TestClient, tmp_path: Path) -> None:
+    content = body([line(AT, "x")])
+    foreign = {**HEADERS, "Host": "evil.example:8083"}
+    assert client.post("/logs", content=content, headers=foreign).status_code == 400
+    assert waiting(tmp_path).is_empty()
+    assert client.post("/logs", content=content, headers={**HEADERS, "Host": "localhost:8083"}).status_code == 200
+    named = Settings(home=str(tmp_path), allowed_hosts="logs.example, evil.example")
+    assert TestClient(create_app(named)).post("/logs", content=content, headers=foreign).status_code == 200
+    known = Settings(home=str(tmp_path), host="0.0.0.0", log_receiver_token="s3cret")
+    shown = {**foreign, "Authorization": "Bearer s3cret"}
+    assert TestClient(create_app(known)).post("/logs", content=content, headers=shown).status_code == 200
 
 
 def test_it_counts_what_it_does(client: TestClient, tmp_path: Path) -> None:

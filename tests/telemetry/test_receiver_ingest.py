@@ -23,6 +23,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from components.core import storage
+from components.core.errors import StorageError
 from components.core.lake import INCOMING, Lake
 from components.core.settings import settings
 from components.core.spec import specs
@@ -116,6 +117,31 @@ def test_a_damaged_file_is_set_aside_and_stops_nothing(spool: Spool, tmp_path: P
     assert [storage.name(uri) for uri in storage.list_files(spool.uri + "/damaged")] == [storage.name(file)]
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", -400])
+def test_a_time_before_1970_stops_nothing(spool: Spool, tmp_path: Path, moment: Any) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    content = body([line(moment, "without a clock")])
+    spool.add(read_rows(content), digest_of(content))
+    send(spool, (NOON - FIVE, "now"))
+    assert take(spool, lake, NOON) == 2
+    assert bodies(lake) == ["now", "without a clock"]
+    assert pending(spool) == []
+
+
+@pytest.mark.parametrize("name", ["pending/copy.parquet", "pending/old/300-a-0.parquet", "batches/copy.json"])
+def test_a_foreign_file_is_set_aside_and_stops_nothing(
+    spool: Spool, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    lake, foreign = Lake(str(tmp_path / "lake")), Path(spool.uri, name)
+    foreign.parent.mkdir(parents=True, exist_ok=True)
+    foreign.write_bytes(b"not of the receiver")
+    send(spool, (NOON - FIVE, "kept"))
+    assert take(spool, lake, NOON) == 1
+    assert bodies(lake) == ["kept"]
+    assert Path(spool.uri, "damaged", foreign.name).read_bytes() == b"not of the receiver"
+    assert f"{name} has no name that the log receiver gives" in caplog.text
+
+
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The URI of an empty bucket on an S3 server of this test."""
@@ -141,6 +167,26 @@ def test_the_spool_may_lie_on_s3(bucket: str, tmp_path: Path) -> None:
         publish(lake)
     assert pending(spool) == []
     assert bodies(lake) == ["x"]
+
+
+def test_the_folders_of_a_new_spool_survive_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def record(handle: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{handle}"))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", record)
+    Spool(str(tmp_path / "home" / "spool"), 1)
+    assert (tmp_path / "home" / "spool" / "pending").is_dir()
+    assert {str(tmp_path), str(tmp_path / "home"), str(tmp_path / "home" / "spool")} <= set(synced)
+
+
+def test_a_spool_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "spool").write_text("a file where the folder should be")
+    with pytest.raises(StorageError, match=r"cannot make .*/spool/pending: .*; free its place or set TRACEO_LOG_SPOOL"):
+        Spool(str(tmp_path / "spool"), 1)
 
 
 class Killed(BaseException):

@@ -16,7 +16,6 @@ from components.core.lake import Lake
 from components.core.settings import Settings
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
-_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104
 # Reports are pages of others (Great Expectations, Evidently) with scripts of their own; the sandbox keeps
 # them from acting as this site.
 _REPORT_POLICY = "sandbox allow-scripts allow-popups"
@@ -26,10 +25,8 @@ _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; b
 def create_app(settings: Settings) -> FastAPI:
     """The console for the lake and the reports under `settings.home`."""
     app = FastAPI(title="Traceo console", docs_url=None, redoc_url=None, openapi_url=None)
-    # A page elsewhere must not read this one through a name that it points at 127.0.0.1. In a container, which
-    # listens on every address, scrapers and probes ask by the pod's address and the service's names.
-    known = ["*"] if settings.host in _EVERY_ADDRESS else [settings.host, "localhost", "127.0.0.1", "testserver"]
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=known)
+    # A page elsewhere must not read this one through a name that it points at 127.0.0.1.
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.host_names)
     templates = Jinja2Templates(_TEMPLATES)
     lake = Lake(settings.lake_uri)
     registry = metrics.product_registry(settings)

@@ -87,9 +87,10 @@ def anomalies(lake: Lake) -> list[Metric]:
     newest = rows.collect().sort("timestamp").unique(["service", "metric"], keep="last")
     counts = Counter(newest.filter(pl.col("is_anomaly"))["service"].to_list())
     scored.add_metric([], len(newest))
-    named = counts.most_common(MOST_SERVICES)
+    # A service may itself be called that; it is counted with the rest.
+    named = [(service, count) for service, count in counts.most_common(MOST_SERVICES) if service != _OTHER]
     rest = sum(counts.values()) - sum(count for _, count in named)
-    for service, count in [*named, (_OTHER, rest)]:
+    for service, count in [*named, *([(_OTHER, rest)] if rest else [])]:
         abnormal.add_metric([service], count)
     return [scored, abnormal]
 

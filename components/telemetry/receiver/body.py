@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import zlib
 
 from fastapi import HTTPException, Request
@@ -9,17 +11,16 @@ from starlette.requests import ClientDisconnect
 
 #: Fluent Bit aims at chunks of 2 MB; JSON with Kubernetes' metadata is a few times that.
 MOST_SENT, MOST_BYTES = 8 << 20, 32 << 20
-_GZIP = 31  # zlib's window bits for a gzip header
 # Both make a browser ask before it sends: a page elsewhere cannot write logs.
 TYPES = ("application/json", "application/x-ndjson")
 
 
 async def read_body(request: Request) -> bytes:
-    """The decompressed body; HTTPException 400, 413 or 415 says what about it is refused."""
+    """The body as it was sent; HTTPException 400, 413 or 415 says what about it is refused."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in TYPES:
         raise HTTPException(415, f"content type {kind!r} is not read; set `format json` or `json_lines` in the output")
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    encoding = encoding_of(request)
     if encoding not in ("identity", "gzip"):
         raise HTTPException(415, f"content encoding {encoding!r} is not read; set `compress gzip` or leave it out")
     sent = bytearray()
@@ -30,17 +31,25 @@ async def read_body(request: Request) -> bytes:
                 raise HTTPException(413, f"more than {MOST_SENT} bytes in one request; send smaller chunks")
     except ClientDisconnect:
         raise HTTPException(400, "the sender left before the end of the body") from None
-    return _unzipped(bytes(sent)) if encoding == "gzip" else bytes(sent)
+    return bytes(sent)
 
 
-def _unzipped(sent: bytes) -> bytes:
-    unpacker = zlib.decompressobj(_GZIP)
+def encoding_of(request: Request) -> str:
+    """How the body is compressed, in small letters."""
+    return request.headers.get("content-encoding", "identity").strip().lower()
+
+
+def decompressed(sent: bytes, encoding: str) -> bytes:
+    """What `read_body` gave, of every member of a gzip body; HTTPException 400 or 413 as there."""
+    if encoding == "identity":
+        return sent
     try:
-        body = unpacker.decompress(sent, MOST_BYTES)
-    except zlib.error as error:
-        raise HTTPException(400, f"the body is not gzip: {error}") from None
-    if unpacker.unconsumed_tail:
+        with gzip.GzipFile(fileobj=io.BytesIO(sent)) as unpacked:
+            body = unpacked.read(MOST_BYTES + 1)
+    except EOFError:
+        raise HTTPException(400, "the gzip body is cut off") from None
+    except (OSError, zlib.error) as error:
+        raise HTTPException(400, f"the body is not gzip, or not to its end: {error}") from None
+    if len(body) > MOST_BYTES:
         raise HTTPException(413, f"more than {MOST_BYTES} bytes once decompressed; send smaller chunks")
-    if not unpacker.eof:
-        raise HTTPException(400, "the gzip body is cut off")
     return body

@@ -42,11 +42,20 @@ _KUBERNETES = {
     "host": "k8s.node.name",
 }
 _STREAM = {"stream": "log.iostream"}
+#: A record costs up to a hundred times its JSON while it is read; a chunk of Fluent Bit has some thousands.
+MOST_RECORDS = 100_000
 _DECODER = json.JSONDecoder(parse_constant=lambda name: None)
 
 
+class TooManyRecordsError(InputError):
+    """One request holds more records than are read at once."""
+
+
 def read_rows(body: bytes) -> pl.DataFrame:
-    """The rows of one request, in its order; InputError names the first record that cannot be one."""
+    """The rows of one request, in its order; InputError names the first record that cannot be one.
+
+    TooManyRecordsError from MOST_RECORDS on, before the rest is read.
+    """
     rows = [_row(record, number) for number, record in enumerate(_records(body.decode(errors="replace")), 1)]
     schema = TABLES["logs"]
     return pl.DataFrame(rows, schema=dict(schema.columns)) if rows else schema.empty()
@@ -62,6 +71,10 @@ def _records(text: str) -> Iterator[Any]:
     position = _after_blanks(text, position)
     while position < end:
         number += 1
+        if number > MOST_RECORDS:
+            raise TooManyRecordsError(
+                f"more than {MOST_RECORDS} records in one request; send smaller chunks (a shorter `flush`)"
+            )
         try:
             value, position = _DECODER.raw_decode(text, position)
         except (ValueError, RecursionError) as error:

@@ -2,9 +2,9 @@
 
     <spool>/pending/<end>-<sha256 of the body>-<part>.parquet
 
-`end` (Unix seconds) is the end of the five minutes of the file's newest row: an ingest takes the files whose end has
-come. A request whose rows lie in more than one five minutes becomes two files, its newest five minutes and the rest,
-so that a chunk across the border does not wait as a whole.
+`end` (Unix seconds, negative before 1970) is the end of the five minutes of the file's newest row: an ingest takes the
+files whose end has come. A request whose rows lie in more than one five minutes becomes two files, its newest five
+minutes and the rest, so that a chunk across the border does not wait as a whole.
 """
 
 from __future__ import annotations
@@ -37,9 +37,7 @@ class Spool:
         self.uri, self._most_bytes = uri, most_bytes
         self._bytes, self._counted_at = 0, float("-inf")
         if not storage.is_s3(uri):
-            # What a receiver that was killed had begun; the sender repeats it.
-            for draft in Path(uri, PENDING).glob(".*.part"):
-                draft.unlink(missing_ok=True)
+            self._prepare(Path(uri, PENDING))
 
     def add(self, rows: pl.DataFrame, digest: str) -> bool:
         """Keep the rows of one request durably; returns whether any were new (a repeated request brings none).
@@ -67,16 +65,26 @@ class Spool:
             self._counted_at = time.monotonic()
         return self._bytes
 
+    def _prepare(self, folder: Path) -> None:
+        new = [path for path in (folder, *folder.parents) if not path.exists()]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            # A folder outlives a power cut once the one above it is on disk; one found here may not be there yet.
+            for made in {folder, folder.parent, *new}:
+                _fsync(made.parent)
+        except OSError as error:
+            raise StorageError(
+                f"cannot make {folder}: {error.strerror or error}; free its place or set TRACEO_LOG_SPOOL"
+            ) from None
+        # What a receiver that was killed had begun; the sender repeats it.
+        for draft in folder.glob(".*.part"):
+            draft.unlink(missing_ok=True)
+
     def _sync(self) -> None:
         # The files are on disk; their names are only once the folder is.
         folder = Path(self.uri, PENDING)
-        if storage.is_s3(self.uri) or not folder.is_dir():
-            return
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        if not storage.is_s3(self.uri) and folder.is_dir():
+            _fsync(folder)
 
 
 def digest_of(body: bytes) -> str:
@@ -92,6 +100,14 @@ def _pieces(rows: pl.DataFrame) -> list[tuple[int, pl.DataFrame]]:
     found = [rows.filter(newest), rows.filter(~newest)]
     newest_ends = [ends.filter(newest), ends.filter(~newest)]
     return [(int(some.max()), piece) for some, piece in zip(newest_ends, found, strict=True) if len(piece)]  # type: ignore[arg-type]
+
+
+def _fsync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _size(file: str) -> int:
