@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from components.core.errors import InputError
+from components.core.errors import InputError, TraceoError
 from components.core.settings import REPOSITORY
-from components.notebook import specs
+from components.notebook import graduation, specs
 from components.notebook.graduation.parts import take_apart
 from tests.notebook.adding import TEXT, write
-from tests.world import World
+from tests.world import World, fingerprint
 
 CODE = """\
 # %%
@@ -94,6 +96,77 @@ def test_what_cannot_graduate_is_named(tmp_path: Path, old: str, new: str, words
     assert found
     with pytest.raises(InputError, match=words):
         take_apart(found)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with one package that offers no steps."""
+    root = tmp_path / "checkout"
+    (root / "components" / "serving").mkdir(parents=True)
+    (root / "components" / "serving" / "server.py").write_text("PORT = 8081\n")
+    (root / "tests").mkdir()
+    monkeypatch.setattr(graduation, "REPOSITORY", root)
+    return root
+
+
+def notebook(folder: Path, text: str = NOTEBOOK) -> specs.Notebook:
+    found = specs.read(write(folder, text))
+    assert found
+    return found
+
+
+WITHOUT_INPUTS = NOTEBOOK.replace("# **Inputs**\n# - `lake` (lake): telemetry\n#\n", "").replace(
+    'lake: str = "lake"\n', ""
+)
+WITHOUT_INPUTS = WITHOUT_INPUTS.replace("telemetry = Lake(lake)\n", "")
+
+
+def test_a_notebook_without_inputs_graduates_to_a_spec_without_inputs(checkout: Path, tmp_path: Path) -> None:
+    written = graduation.graduate(notebook(tmp_path, WITHOUT_INPUTS), "sums")
+    assert {path for path in checkout.rglob("*.py") if "serving" not in path.parts} == set(written)
+    for path in written:
+        ast.parse(path.read_text())
+    namespace: dict[str, Any] = {}
+    exec((checkout / "components/sums/specs.py").read_text(), namespace)
+    assert namespace["ADDING"].inputs == ()
+    assert [port.name for port in namespace["ADDING"].outputs] == ["total"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "domain", "words"),
+    [
+        ("", "", "serving", r"'serving' cannot be the domain, it has no .*specs\.py .*--domain"),
+        ("- `total` (json)", "- `total` (lake)", "sums", r"the output 'total' is a lake; write that step by hand"),
+        ("", "", "class", r"'class' cannot be the domain; there are "),
+        ("# # Adding up", '# # Adding """up', "sums", r"its scaffold is no Python \(.*up"),
+    ],
+)
+def test_what_is_refused_leaves_nothing_written(
+    checkout: Path, tmp_path: Path, old: str, new: str, domain: str, words: str
+) -> None:
+    before = fingerprint(checkout)
+    with pytest.raises(InputError, match=words):
+        graduation.graduate(notebook(tmp_path, NOTEBOOK.replace(old, new, 1)), domain)
+    assert fingerprint(checkout) == before
+    assert [path.name for path in (checkout / "components").iterdir()] == ["serving"]
+
+
+def test_a_failure_while_writing_is_undone(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graduation.graduate(notebook(tmp_path), "sums")
+    before = fingerprint(checkout)
+    other = specs.read(write(tmp_path, NOTEBOOK, "adding_again"))
+    assert other
+
+    def fail(files: list[Path]) -> None:
+        assert all(path.exists() for path in files)
+        raise TraceoError("no ruff")
+
+    monkeypatch.setattr(graduation, "_tidy", fail)
+    for domain in ("sums", "more_sums"):
+        with pytest.raises(TraceoError, match="no ruff"):
+            graduation.graduate(other, domain)
+        assert fingerprint(checkout) == before
+    assert not (checkout / "components" / "more_sums").exists()
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ def spec_imports(step: Step) -> str:
 def spec_text(step: Step) -> str:
     spec = step.notebook.spec
     fields = "\n".join(f"    {item.name}: {item.type} = {_field(item)}" for item in step.parameters)
-    inputs, outputs = (", ".join(map(_port, ports)) for ports in (spec.inputs, step.outputs))
+    inputs, outputs = ("".join(f"{_port(port)}, " for port in ports) for ports in (spec.inputs, step.outputs))
     return f'''class {step.params}(Params):
     """What {spec.title!r} may be told."""
 
@@ -110,8 +110,8 @@ def spec_text(step: Step) -> str:
     name="{step.domain}.{step.name}",
     title={spec.title!r},
     params={step.params},
-    inputs=({inputs},),
-    outputs=({outputs},),
+    inputs=({inputs}),
+    outputs=({outputs}),
     resources=Resources(cpu={spec.resources.cpu}, memory_mb={spec.resources.memory_mb}),
 )
 '''
@@ -141,9 +141,8 @@ def step_imports(step: Step) -> str:
 
 def step_text(step: Step) -> str:
     arguments = [_argument(port) for port in step.notebook.spec.inputs] + ["**params.model_dump()"]
-    written = [port for port in step.outputs if port.kind != "lake"]
-    writes = "\n".join(f'    io.write_{p.kind}("{p.name}", outcome.{p.name})' for p in written)
-    first = written[0]
+    writes = "\n".join(f'    io.write_{p.kind}("{p.name}", outcome.{p.name})' for p in step.outputs)
+    first = step.outputs[0]
     plain = f"{{k: v for k, v in outcome.{first.name}.items() if v is None or isinstance(v, str | int | float)}}"
     summary = plain if first.kind == "json" else f'{{"rows": len(outcome.{first.name})}}'
     return f'''def {step.name}(io: StepIO, params: {step.params}) -> dict[str, Any]:
