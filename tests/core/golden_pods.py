@@ -23,6 +23,8 @@ FOLDER = Path(__file__).parent / "golden" / "pods"
 #: What must stand in no pod.
 SECRETS = {
     "TRACEO_ALERTMANAGER_TOKEN": "token-7f3a",
+    "TRACEO_KFP_TOKEN": "token-c215",
+    "TRACEO_LOG_RECEIVER_TOKEN": "token-08be",
     "TRACEO_MODEL_SERVER_URL": "http://scorer:password-91bc@models:8081",
     "AWS_SECRET_ACCESS_KEY": "key-44d0",
 }

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import MagicMock
 
+import docker
 import pytest
 
 from components.actions.specs import ALERT, CORRELATE
-from components.core.errors import ServiceError
+from components.core.errors import ServiceError, TraceoError
 from components.core.launch import launcher
 from components.core.launch.docker import container_options, environment, lines, mounts
 from components.core.settings import Settings, settings
+from components.core.spec import Resources
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +37,24 @@ def test_a_container_is_limited_to_what_its_spec_needs(tmp_path: Path) -> None:
     assert options["cap_drop"] == ["ALL"]
     assert options["labels"]["traceo.step"] == "actions.alert"
     assert options["name"].startswith("traceo-actions-alert-")
+
+
+def test_a_host_with_fewer_cores_than_the_spec_asks_for_gives_what_it_has(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The engine would refuse to create the container."""
+    spec = dataclasses.replace(CORRELATE, resources=Resources(cpu=2, memory_mb=512))
+    client = MagicMock()
+    client.info.return_value = {"NCPU": 1, "SecurityOptions": ["name=rootless"]}
+    client.containers.list.return_value = []
+    client.containers.create.side_effect = docker.errors.ImageNotFound("no such image")
+    monkeypatch.setattr(docker, "from_env", lambda: client)
+    with pytest.raises(TraceoError, match="make images"):
+        launcher("docker").run(spec, {"lake": str(tmp_path)}, {})
+    created = client.containers.create.call_args.kwargs
+    assert created["nano_cpus"] == 1_000_000_000
+    assert created["user"] == "0:0"
+    assert container_options(spec, {}, {}, cores=8)["nano_cpus"] == 2_000_000_000
 
 
 def test_it_runs_the_one_command_line_on_absolute_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,6 +109,20 @@ def test_the_environment_is_what_was_given_and_the_home(monkeypatch: pytest.Monk
         "TRACEO_CATALOG": str(tmp_path / "my.yaml"),
         "TRACEO_HOME": str(tmp_path / "state"),
         "TRACEO_MODEL_SERVER_URL": "http://127.0.0.1:8081",
+    }
+
+
+def test_what_only_servers_and_launchers_read_reaches_no_step() -> None:
+    every = {name: field.get_default() for name, field in Settings.model_fields.items()}
+    filled = {name: "x" if value is None else value for name, value in every.items()}
+    found = Settings(**{**filled, "allowed_hosts": "*", "home": "s3://b/home"})
+    assert environment(found).keys() == {
+        *(f"TRACEO_{name}" for name in ("HOME", "LAKE", "SOURCE", "CATALOG", "NOTEBOOKS", "FEATURE_REPO", "LOG_SPOOL")),
+        *(f"TRACEO_{name}" for name in ("MLFLOW_URI", "MLFLOW_PAGE", "MODEL_SERVER_URL", "ONLINE_STORE")),
+        *(
+            f"TRACEO_{name}"
+            for name in ("ALERTMANAGER_URL", "ALERTMANAGER_TOKEN", "HOST", "CONSOLE_PAGE", "CONSOLE_PORT")
+        ),
     }
 
 

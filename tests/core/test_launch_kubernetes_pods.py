@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from components.core.errors import ParamsError, SettingsError
 from components.core.launch import pods as making
@@ -142,5 +143,9 @@ def test_a_shared_volume_is_mounted_at_home() -> None:
 
 
 def test_settings_of_the_launching_side_stay_there() -> None:
-    found = Settings(runner="kubernetes", image_tag="1", pod_secret="s", console_page="https://c", home="s3://traceo")
+    found = Settings(
+        **{"runner": "kubernetes", "image_tag": "1", "pod_secret": "s", "docker_network": "n", "home": "s3://traceo"},
+        **{"kfp_token": SecretStr("k"), "log_receiver_token": SecretStr("l"), "allowed_hosts": "*"},
+        console_page="https://c",
+    )
     assert [variable.name for variable in making.environment(found)] == ["HOME", "TRACEO_CONSOLE_PAGE", "TRACEO_HOME"]

@@ -28,6 +28,15 @@ def test_a_failure_carries_its_reason_and_its_links() -> None:
     assert raised.value.links == {"report": "/home/x.html"}
 
 
+@pytest.mark.parametrize("rest", ['{"report": "/ho', "3", '["a"]', '{"report": 1}', ""])
+def test_a_line_that_only_begins_like_the_links_is_a_plain_line(rest: str) -> None:
+    links = f'{step.LINKS_LINE}{{"report": "r.html"}}'
+    found = outcome(links, f"{step.LINKS_LINE}{rest}")
+    with pytest.raises(TraceoError, match="exit code 1: traceo links:") as raised:
+        found.settle(1)
+    assert raised.value.links == {"report": "r.html"}
+
+
 def test_waiting_for_data_is_told_apart() -> None:
     with pytest.raises(NotYetError, match=r"^two hours so far$"):
         outcome("error: two hours so far").settle(3)

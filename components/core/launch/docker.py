@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import math
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +17,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from components.core.errors import ServiceError, TraceoError
+from components.core.launch.given import given
 from components.core.launch.images import image_of
 from components.core.launch.outcome import Outcome
 from components.core.launch.process import command
@@ -25,8 +27,6 @@ from components.core.spec import Spec
 #: On every container, with the step's name; what a crash of the launching side left is found by it.
 LABEL = "traceo.step"
 _RUN_LABEL = "traceo.run"
-#: Settings that the launching side alone reads.
-_LAUNCH_ONLY = ("runner", "image_", "pod_", "docker_")
 _READ = ("catalog", "feature_repo", "notebooks", "source")
 _PLACES = ("home", "lake", *_READ)
 #: What boto3 and MLflow read beside our own settings.
@@ -55,7 +55,9 @@ class DockerLauncher:
         A container that was killed is a TraceoError that names its memory limit; a second run repairs what it left.
         """
         with _engine() as client:
-            options = container_options(spec, uris, params, rootless=_is_rootless(client))
+            engine = client.info()
+            cores = engine.get("NCPU") or math.inf
+            options = container_options(spec, uris, params, rootless=_is_rootless(engine), cores=cores)
             _remove_leftovers(client, options["labels"])
             self._container = client.containers.create(**options)
             try:
@@ -87,11 +89,17 @@ class DockerLauncher:
 
 
 def container_options(
-    spec: Spec, uris: Mapping[str, str], params: Mapping[str, Any], *, rootless: bool = False
+    spec: Spec,
+    uris: Mapping[str, str],
+    params: Mapping[str, Any],
+    *,
+    rootless: bool = False,
+    cores: float = math.inf,
 ) -> dict[str, Any]:
     """How the step's container is created, in the words of `docker.containers.create`.
 
-    rootless: the engine runs as this user, who is root inside its containers.
+    rootless: the engine runs as this user, who is root inside its containers. cores: how many the engine has; it
+    refuses a container that is promised more.
     """
     found = settings()
     absolute = {name: _absolute(uri) for name, uri in uris.items()}
@@ -107,7 +115,7 @@ def container_options(
         "volumes": [f"{path}:{path}:{mode}" for path, mode in mounts(found, absolute).items()],
         "user": "0:0" if rootless else f"{os.getuid()}:{os.getgid()}",
         "network_mode": found.docker_network,
-        "nano_cpus": round(spec.resources.cpu * 1e9),
+        "nano_cpus": round(min(spec.resources.cpu, cores) * 1e9),
         "mem_limit": memory,
         "memswap_limit": memory,
         "cap_drop": ["ALL"],
@@ -117,10 +125,9 @@ def container_options(
 
 def environment(found: Settings) -> dict[str, str]:
     """The settings that were given, paths made absolute, and the credentials of S3 and MLflow."""
-    names = sorted(name for name in found.model_fields_set | {"home"} if not name.startswith(_LAUNCH_ONLY))
-    given = {name: _text(getattr(found, name)) for name in names if getattr(found, name) is not None}
-    given |= {name: _absolute(given[name]) for name in _PLACES if name in given}
-    own = {f"TRACEO_{name.upper()}": value for name, value in given.items()}
+    values = {name: _text(getattr(found, name)) for name in given(found) if getattr(found, name) is not None}
+    values |= {name: _absolute(values[name]) for name in _PLACES if name in values}
+    own = {f"TRACEO_{name.upper()}": value for name, value in values.items()}
     return own | {name: os.environ[name] for name in _CREDENTIALS if name in os.environ}
 
 
@@ -198,8 +205,8 @@ def _engine() -> Iterator[Any]:
         ) from None
 
 
-def _is_rootless(client: Any) -> bool:
-    return any("rootless" in option for option in client.info().get("SecurityOptions") or ())
+def _is_rootless(engine: Mapping[str, Any]) -> bool:
+    return any("rootless" in option for option in engine.get("SecurityOptions") or ())
 
 
 def _remove_leftovers(client: Any, labels: Mapping[str, str]) -> None:

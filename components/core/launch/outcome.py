@@ -29,10 +29,11 @@ class Outcome:
     def hear(self, line: str) -> None:
         """Take one line that stands in the log already."""
         line = line.rstrip()
-        if line.startswith(LINKS_LINE):
-            self._links = json.loads(line.removeprefix(LINKS_LINE))
-        else:
+        links = _links(line)
+        if links is None:
             self._last = line or self._last
+        else:
+            self._links = links
 
     def settle(self, exit_code: int) -> dict[str, Any]:
         """The step's summary.
@@ -57,3 +58,16 @@ class Outcome:
             message = f"{self._name} printed no summary as its last line, but {self._last[:200]!r}"
             raise TraceoError(message) from None
         return summary
+
+
+def _links(line: str) -> dict[str, str] | None:
+    """The links that a line holds; None for any other line, one that only begins like it included."""
+    if not line.startswith(LINKS_LINE):
+        return None
+    try:
+        found = json.loads(line.removeprefix(LINKS_LINE))
+    except ValueError:
+        return None
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        return None
+    return found

@@ -10,6 +10,7 @@ from kubernetes.client import models as k8s
 from pydantic import SecretStr
 
 from components.core.errors import SettingsError
+from components.core.launch.given import given
 from components.core.settings import Settings, without_credentials
 from components.core.spec import Spec
 from components.core.storage import is_s3
@@ -20,8 +21,6 @@ USER = 10_001
 _SCRATCH, _HOME = "scratch", "home"
 #: Models and reports pass through it; a step that fills it is evicted, not its neighbours.
 _SCRATCH_SIZE = "10Gi"
-#: Settings that the launching side alone reads.
-_LAUNCH_ONLY = ("runner", "image_", "pod_")
 
 
 def check(found: Settings) -> None:
@@ -49,12 +48,11 @@ def check(found: Settings) -> None:
 
 def environment(found: Settings) -> list[k8s.V1EnvVar]:
     """The settings that were given, for the step to read; what is secret by reference to its key in the Secret."""
-    names = sorted(name for name in found.model_fields_set | {"home"} if not name.startswith(_LAUNCH_ONLY))
-    given = {f"TRACEO_{name.upper()}": getattr(found, name) for name in names}
+    values = {f"TRACEO_{name.upper()}": getattr(found, name) for name in given(found)}
     # Libraries keep caches in the home folder; the pod can write to /tmp alone.
     return [
         k8s.V1EnvVar(name="HOME", value="/tmp"),  # noqa: S108  an emptyDir of this pod
-        *(_variable(name, value, found.pod_secret) for name, value in given.items() if value is not None),
+        *(_variable(name, value, found.pod_secret) for name, value in values.items() if value is not None),
     ]
 
 
