@@ -16,6 +16,7 @@ from pathlib import Path
 from components.core.settings import settings
 from infra.images import requirements, table
 from infra.images.debian import LOCAL_BASE, exists, import_base
+from infra.images.engine import ask
 from infra.images.errors import ImageError
 from infra.images.matrix import ROOT, Image, files, files_of_the_tests, images, project
 
@@ -93,15 +94,17 @@ def _podman_options() -> list[str]:
 
 
 def export_sbom(builder: str, name: str) -> int:
-    """Copy an image's SBOM to infra/images/build/sbom/; returns how many packages it lists."""
+    """Copy an image's SBOM to infra/images/build/sbom/; returns how many packages it lists.
+
+    ImageError where the builder fails.
+    """
     path = BUILD / "sbom" / f"{name}.cdx.json"
     path.parent.mkdir(exist_ok=True)
-    created = subprocess.run([builder, "create", reference(name)], capture_output=True, text=True, check=True)
-    container = created.stdout.strip()
+    container = ask([builder, "create", reference(name)])
     try:
-        subprocess.run([builder, "cp", f"{container}:{SBOM}", str(path)], check=True)
+        ask([builder, "cp", f"{container}:{SBOM}", str(path)])
     finally:
-        subprocess.run([builder, "rm", container], check=True, capture_output=True)
+        ask([builder, "rm", container])
     return len(json.loads(path.read_text())["components"])
 
 

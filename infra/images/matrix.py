@@ -7,6 +7,8 @@ its group stands in `pyproject.toml`; only what it needs of others is written do
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -80,13 +82,30 @@ def _image(name: str) -> Image:
 
 
 def files(paths: Iterable[str], root: Path = ROOT) -> list[str]:
-    """The files below these paths and patterns, relative to the checkout, sorted; bytecode is left out."""
+    """The files below these paths and patterns, relative to the checkout, sorted.
+
+    In a git checkout those that git knows; elsewhere all but bytecode, hidden files and executed notebooks.
+    """
     found: set[Path] = set()
     for pattern in paths:
         for path in root.glob(pattern):
             found.update(path.rglob("*") if path.is_dir() else [path])
-    kept = (path for path in found if path.is_file() and path.suffix != ".pyc")
-    return sorted(path.relative_to(root).as_posix() for path in kept)
+    kept = {path.relative_to(root).as_posix() for path in found if path.is_file() and path.suffix != ".pyc"}
+    tracked = _tracked(root)
+    return sorted(path for path in kept if (path in tracked if tracked is not None else _is_source(path)))
+
+
+def _tracked(root: Path) -> set[str] | None:
+    """The files that git knows; None where there is no git checkout, or no git to ask."""
+    git = shutil.which("git")
+    if not git or not (root / ".git").exists():
+        return None
+    listed = subprocess.run([git, "ls-files", "-z"], cwd=root, capture_output=True, text=True)
+    return set(listed.stdout.split("\0")) if listed.returncode == 0 else None
+
+
+def _is_source(path: str) -> bool:
+    return not path.endswith(".ipynb") and not any(part.startswith(".") for part in path.split("/"))
 
 
 def files_of_the_tests(root: Path = ROOT) -> list[str]:

@@ -15,6 +15,9 @@ from infra.images.matrix import ROOT, Image, forbidden, package_name
 #: What the stages of the build need beside an image's own packages: the SBOM's writer, the tests' runner.
 TOOLS = ("cyclonedx-bom",)
 TESTS = ("pytest", "pytest-timeout", "pytest-xdist")
+#: What Kubeflow starts a step with, in every image and without what it depends on: it needs nothing of that at run
+#: time, and a task has no index to install it from.
+EXECUTOR = "kfp"
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;\\]+)")
 
 Pins = dict[tuple[str, str], str]
@@ -30,8 +33,13 @@ def parse(text: str) -> Pins:
 
 
 def core() -> Pins:
-    """What `components.core` imports: the packages of every image."""
-    return _compile("core", ["pyproject.toml"])
+    """What `components.core` imports, and Kubeflow's executor: the packages of every image."""
+    executor = {key: block for key, block in _locked().items() if key[0] == EXECUTOR}
+    return _compile("core", ["pyproject.toml"]) | executor
+
+
+def _locked() -> Pins:
+    return parse((ROOT / "requirements.lock").read_text())
 
 
 def of_image(image: Image) -> Pins:
@@ -67,7 +75,7 @@ def _compile(what: str, arguments: Sequence[str], given: str = "") -> Pins:
     if ended.returncode:
         raise ImageError(f"{what}: its packages do not fit requirements.lock (make lock): {ended.stderr.strip()}")
     pins = parse(ended.stdout)
-    locked = parse((ROOT / "requirements.lock").read_text())
+    locked = _locked()
     if strange := sorted(f"{name}=={version}" for name, version in pins if (name, version) not in locked):
         raise ImageError(f"{what}: {', '.join(strange)} is not in requirements.lock; run make lock")
     # The lock's own blocks, so that the hashes are those that were reviewed.

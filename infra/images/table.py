@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from infra.images.engine import ask
 
 _HEAD = """# Sizes and build times
 
@@ -28,9 +29,8 @@ class Row:
 
 
 def size(builder: str, reference: str) -> int:
-    """Bytes of a built image, uncompressed, with the layers that it shares."""
-    command = [builder, "image", "inspect", "--format", "{{.Size}}", reference]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    """Bytes of a built image, uncompressed, with the layers that it shares; ImageError where the builder fails."""
+    return int(ask([builder, "image", "inspect", "--format", "{{.Size}}", reference]))
 
 
 def render(rows: Sequence[Row]) -> str:

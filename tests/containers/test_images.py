@@ -106,7 +106,7 @@ def test_it_imports_its_own_code(inside: Inside, image: Image) -> None:
 def test_it_cannot_import_what_belongs_to_others(contents: Callable[[Image], Contents], image: Image) -> None:
     shared = requirements.parse((BUILD / "core.txt").read_text())
     refused = forbidden(image, project(), {name for name, _ in shared})
-    assert "kfp" in refused
+    assert {"kfp-kubernetes", "kfp-server-api"} <= refused
     assert ("apache-airflow" in refused) == (image.name != "airflow")
     assert refused & contents(image).distributions.keys() == set()
     owners = importlib.metadata.packages_distributions()

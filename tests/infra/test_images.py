@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ast
 import copy
+import importlib.metadata
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
+from docker.utils import exclude_paths
 
 from components.core.launch.images import image_of
 from components.core.spec import domains, specs
@@ -55,6 +59,54 @@ def test_an_image_holds_no_tests_no_state_and_no_secrets(image: Image) -> None:
     strange = [path for path in files(image.paths) if Path(path).parts[0] not in (*_OURS, "infra", "notebooks")]
     assert strange == []
     assert not [path for path in files(image.paths) if path.endswith((".env", ".pem", ".db", ".pyc"))]
+
+
+@pytest.mark.parametrize("kind", ["checkout", "copy"])
+def test_what_git_does_not_know_is_in_no_image(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "notebooks"
+    (folder / ".ipynb_checkpoints").mkdir(parents=True)
+    for name in ("a.py", "a.ipynb", ".ipynb_checkpoints/a-checkpoint.ipynb", ".env"):
+        (folder / name).write_text("")
+    if kind == "checkout":
+        subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+        subprocess.run(["git", "add", "notebooks/a.py"], cwd=tmp_path, check=True)
+        (folder / "unknown.py").write_text("")
+    assert files(["notebooks", "notebooks/*"], tmp_path) == ["notebooks/a.py"]
+
+
+def test_what_is_secret_or_of_one_user_is_not_sent_to_the_builder(tmp_path: Path) -> None:
+    refused = [".env", "infra/compose/.env", "notebooks/a.ipynb", "notebooks/.ipynb_checkpoints/a.py"]
+    for name in [*refused, "notebooks/a.py"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    patterns = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    sent = {path for path in exclude_paths(str(tmp_path), patterns) if (tmp_path / path).is_file()}
+    assert sent == {"notebooks/a.py"}
+
+
+def test_every_image_holds_kubeflows_executor_as_locked_and_nothing_that_it_depends_on() -> None:
+    """tests/kfp_pipelines/test_pipelines_in_containers.py starts it in the images."""
+    found = {name: version for name, version in requirements.core() if name.startswith("kfp")}
+    assert found == {"kfp": importlib.metadata.version("kfp")}
+
+
+@pytest.mark.parametrize("failing", ["image", "create", "cp", "rm"])
+def test_what_the_engine_says_when_it_fails_is_the_error(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, failing: str
+) -> None:
+    engine = tmp_path / "podman"
+    engine.write_text(
+        f'#!/bin/sh\n[ "$1" = {failing} ] && {{ echo "first" >&2; echo "no space left" >&2; exit 125; }}\necho 1\n'
+    )
+    engine.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(build, "BUILD", tmp_path)
+    monkeypatch.setattr(build, "prepare", lambda chosen: None)
+    monkeypatch.setattr(build, "_list_files", lambda chosen: None)
+    monkeypatch.setattr(build, "import_base", lambda builder, anew: None)
+    assert build.main(["logs", "--builder", "podman"]) == 1
+    said = capfd.readouterr().err
+    assert re.match(rf"error: podman {failing} .*: no space left\n$", said.splitlines(keepends=True)[-1])
 
 
 @each
