@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -21,6 +22,9 @@ from typing import Any
 
 import yaml
 from kmock import KubernetesEmulator, KubernetesError, Server, resource, subresource
+
+# Its lines come from a thread of its own, after pytest has closed what they would be written to.
+logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
 
 POD = resource("v1/pods")
 BEGAN = "2026-01-01T00:00:00Z"

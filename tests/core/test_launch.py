@@ -88,7 +88,7 @@ def start(params: dict[str, str], folder: Path) -> tuple[ProcessLauncher, thread
     thread = threading.Thread(target=run)
     thread.start()
     deadline = time.monotonic() + 30
-    while not _children() and time.monotonic() < deadline:
+    while not group_of(launch) and time.monotonic() < deadline:
         time.sleep(0.05)
     return launch, thread, failures
 
@@ -99,24 +99,33 @@ def test_stop_ends_the_step_and_its_children(tmp_path: Path, hanging: dict[str, 
     thread.join(timeout=20)
     assert not thread.is_alive()
     assert "exit code -15" in failures[0]
-    assert _children() == []
+    assert group_of(launch) == []
+
+
+def test_a_step_that_was_stopped_before_it_began_ends_at_once(tmp_path: Path, hanging: dict[str, str]) -> None:
+    launch = ProcessLauncher()
+    launch.stop()
+    uris = {"lake": str(tmp_path / "lake"), "ingested": str(tmp_path / "ingested.json")}
+    with pytest.raises(TraceoError, match="exit code -15"):
+        launch.run(INGEST, uris, hanging)
 
 
 def test_a_killed_step_is_a_failure_that_a_retry_can_mend(tmp_path: Path, hanging: dict[str, str]) -> None:
-    _, thread, failures = start(hanging, tmp_path)
-    os.kill(_children()[0], signal.SIGKILL)
+    launch, thread, failures = start(hanging, tmp_path)
+    os.kill(group_of(launch)[0], signal.SIGKILL)
     thread.join(timeout=20)
     assert "telemetry.ingest ended with exit code -9" in failures[0]
     assert not (tmp_path / "ingested.json").exists()
 
 
-def _children() -> list[int]:
+def group_of(launch: ProcessLauncher) -> list[int]:
+    """The living processes of the launcher's own step; other tests' processes may run beside it."""
+    started = launch._process
     found = []
-    for child in psutil.Process().children(recursive=True):
+    for process in psutil.process_iter() if started else []:
         try:
-            named = any("components.telemetry" in part for part in child.cmdline())
-            if named and child.status() != psutil.STATUS_ZOMBIE:
-                found.append(child.pid)
-        except psutil.Error:
+            if os.getpgid(process.pid) == started.pid and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+        except (OSError, psutil.Error):
             continue
-    return found
+    return sorted(found)

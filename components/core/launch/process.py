@@ -25,6 +25,7 @@ class ProcessLauncher:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
+        self._stopped = False
 
     def run(self, spec: Spec, uris: Mapping[str, str], params: Mapping[str, Any]) -> dict[str, Any]:
         """Run one step; returns its summary. TraceoError carries the step's own last line where it failed.
@@ -41,12 +42,15 @@ class ProcessLauncher:
             start_new_session=True,
         ) as process:
             self._process = process
+            if self._stopped:
+                self.stop()
             outcome = Outcome(spec)
             for line in process.stdout or ():
                 outcome.follow(line)
         return outcome.settle(process.returncode)
 
     def stop(self) -> None:
-        """End the step and everything it started."""
+        """End the step and everything it started; one that has not begun ends as it begins."""
+        self._stopped = True
         if self._process and self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGTERM)
