@@ -227,3 +227,13 @@ def test_an_empty_home_has_metrics_too(tmp_path: Path, mlflow_home: Path) -> Non
     assert value(found, "traceo_incidents", status="open", kind="anomaly", severity="critical") == 0
     errors = {s.labels["source"]: s.value for s in found["traceo_collector_errors"].samples if s.name.endswith("total")}
     assert set(errors.values()) == {0}, errors
+
+
+def test_services_without_anything_abnormal_count_zero(tmp_path: Path) -> None:
+    lake, end = Lake(str(tmp_path)), T0 + timedelta(days=2)
+    put_anomalies(lake, ("a", "m", end - timedelta(minutes=10), 2))
+    day = lake.read("anomalies").with_columns(is_anomaly=False)
+    quiet = Lake(str(tmp_path / "quiet"))
+    quiet.write_window("anomalies", day, Window(T0 + timedelta(days=1), end), producer="test", params={})
+    _, abnormal = findings.anomalies(quiet)
+    assert {sample.labels["service"]: sample.value for sample in abnormal.samples} == {"a": 0}

@@ -36,7 +36,7 @@ from .promql import PROMETHEUS, rules
 from .test_grafana import INTERVAL, queries
 
 # The world and four servers come up first.
-pytestmark = [pytest.mark.server, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(1800)]
 #: Where a run of the product leaves what the world has under a label: DAG, task.
 _RUNS = {
     "telemetry.ingest": ("traceo_ingest", "telemetry_ingest"),

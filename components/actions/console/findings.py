@@ -85,12 +85,14 @@ def anomalies(lake: Lake) -> list[Metric]:
         return [scored, abnormal]
     rows = lake.scan("anomalies", Window(end - _NOW, end)).select("timestamp", "service", "metric", "is_anomaly")
     newest = rows.collect().sort("timestamp").unique(["service", "metric"], keep="last")
-    counts = Counter(newest.filter(pl.col("is_anomaly"))["service"].to_list())
+    # Services without anything abnormal are told too: a dashboard must tell zero from nothing known.
+    counts = Counter(dict.fromkeys(newest["service"].unique().sort().to_list(), 0))
+    counts.update(newest.filter(pl.col("is_anomaly"))["service"].to_list())
     scored.add_metric([], len(newest))
     # A service may itself be called that; it is counted with the rest.
     named = [(service, count) for service, count in counts.most_common(MOST_SERVICES) if service != _OTHER]
     rest = sum(counts.values()) - sum(count for _, count in named)
-    for service, count in [*named, *([(_OTHER, rest)] if rest else [])]:
+    for service, count in [*named, *([(_OTHER, rest)] if len(named) < len(counts) else [])]:
         abnormal.add_metric([service], count)
     return [scored, abnormal]
 
