@@ -21,7 +21,6 @@ from components.core.spec import Port, Spec, specs
 ANCHOR = "2026-03-10T00:00:00Z"
 #: More than a week, so that weekly seasons can be learnt.
 DAYS = 10
-_SUFFIX = {"table": ".parquet", "json": ".json", "folder": "", "lake": ""}
 #: What differs between two runs by nature: MLflow names each run anew, a report tells when it was built,
 #: and elapsed time is a measurement.
 UNSTABLE_KEYS = {"mlflow_run_id", "run_id", "elapsed_ms", "elapsed_s", "seconds"}
@@ -128,7 +127,7 @@ def find(name: str) -> Spec:
 
 
 def artifact(place: Path, port: Port) -> Path:
-    return place / (port.name + _SUFFIX[port.kind])
+    return place / port.file
 
 
 def copy_state(source: Path, target: Path) -> None:

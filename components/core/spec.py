@@ -36,6 +36,11 @@ class Port:
     schema: str | None = None
     optional: bool = False
 
+    @property
+    def file(self) -> str:
+        """What an artifact of this port is called in its folder: its name with the suffix of its kind."""
+        return self.name + {"table": ".parquet", "json": ".json"}.get(self.kind, "")
+
 
 @dataclass(frozen=True)
 class Resources:

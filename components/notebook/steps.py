@@ -21,7 +21,6 @@ from components.notebook.execution import Executed, Failure
 from components.notebook.specs import REPORT, Notebook, notebook
 
 EXPERIMENT = "traceo-notebooks"
-_SUFFIX = {"table": ".parquet", "json": ".json", "folder": "", "lake": ""}
 logger = logging.getLogger("traceo.notebook")
 
 
@@ -89,7 +88,7 @@ def _staged(chosen: Notebook, io: StepIO, folder: Path) -> dict[str, str]:
     for port in chosen.spec.outputs:
         if port == REPORT:
             continue
-        names[port.name] = _absolute(io.uri(port.name)) if port.kind == "lake" else port.name + _SUFFIX[port.kind]
+        names[port.name] = _absolute(io.uri(port.name)) if port.kind == "lake" else port.file
         if port.kind == "folder":
             (folder / port.name).mkdir()
     return names
@@ -123,7 +122,7 @@ def _logged(chosen: Notebook, params: Params, failure: Failure | None, folder: P
             mlflow.end_run("FAILED")
             return run_id
         for port in chosen.spec.outputs:
-            path = folder / (port.name + _SUFFIX[port.kind])
+            path = folder / port.file
             if port.kind == "json" and path.exists():
                 mlflow.log_metrics({k: float(v) for k, v in _figures(path).items() if isinstance(v, int | float)})
     return run_id
@@ -133,7 +132,7 @@ def _write_outputs(chosen: Notebook, io: StepIO, folder: Path) -> dict[str, Any]
     """Make artifacts of what the notebook wrote; returns the plain values of its JSON outputs, for the summary."""
     found: dict[str, Any] = {}
     for port in (port for port in chosen.spec.outputs if port != REPORT and port.kind != "lake"):
-        path = folder / (port.name + _SUFFIX[port.kind])
+        path = folder / port.file
         if not path.exists():
             if not port.optional:
                 how = "write_table" if port.kind == "table" else "write_json"

@@ -24,7 +24,6 @@ from components.core.times import iso
 
 #: What a task says of itself when its step names no outcome of its own: it is done, or there is too little data.
 DONE, NOT_YET = "DONE", "NOT_YET"
-_SUFFIX = {"table": ".parquet", "json": ".json", "folder": ""}
 logger = logging.getLogger("traceo.launch")
 
 
@@ -104,7 +103,7 @@ def write_report(status: FinalStatus, path: str) -> None:
 
 def artifact_uri(artifact: Artifact, port: Port) -> str:
     """Where the content of a port lies within its Kubeflow artifact."""
-    return storage.join(artifact.path, port.name + _SUFFIX[port.kind])
+    return storage.join(artifact.path, port.file)
 
 
 def _find(name: str) -> Spec:

@@ -23,7 +23,6 @@ from components.core.spec import Port, Spec, specs
 from components.core.times import iso
 
 _RUN = "{{ run_id | replace(':', '') | replace('+', '_') }}"
-_SUFFIX = {"table": ".parquet", "json": ".json", "folder": "", "lake": ""}
 logger = logging.getLogger("traceo.launch")
 
 
@@ -130,7 +129,7 @@ def _input_uri(port: Port, uses: Mapping[str, BaseOperator]) -> str:
 def _artifact_uri(port: Port, task_id: str) -> str:
     if port.kind == "lake":
         return settings().lake_uri
-    return storage.join(settings().home, "runs", "{{ dag.dag_id }}", _RUN, task_id, port.name + _SUFFIX[port.kind])
+    return storage.join(settings().home, "runs", "{{ dag.dag_id }}", _RUN, task_id, port.file)
 
 
 def _find(name: str) -> Spec:
