@@ -48,7 +48,7 @@ images: install ## build every component's image; BASE=image to build on, FRESH=
 
 test-containers: install ## every step's contract test in its own image, the whole chain in containers (make images first)
 	$(BIN)/python -m infra.images.build --test $(if $(BASE),--base $(BASE))
-	$(BIN)/python -m pytest -n 0 -m containers tests/containers tests/kfp_pipelines/test_pipelines_in_containers.py -rs --timeout 1800
+	$(BIN)/python -m pytest -n 0 -m containers tests/containers tests/kfp_pipelines -rs --timeout 1800
 
 format: install ## let ruff mend what it can
 	$(BIN)/ruff check --fix .

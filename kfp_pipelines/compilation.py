@@ -15,7 +15,12 @@ from components.core.errors import ParamsError, TraceoError
 from kfp_pipelines.checks import pipeline_problems
 
 #: Every pipeline and its module, where it stands under the module's name. kfp takes seconds to read one.
-PIPELINES = {"traceo-training": "training", "traceo-scoring": "scoring", "traceo-logs": "logs"}
+PIPELINES = {
+    "traceo-training": "training",
+    "traceo-scoring": "scoring",
+    "traceo-logs": "logs",
+    "traceo-notebooks": "notebooks",
+}
 #: Where `make pipelines` keeps them.
 COMPILED = Path(__file__).parent / "compiled"
 

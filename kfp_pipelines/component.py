@@ -7,6 +7,7 @@ from typing import Any
 
 from kfp import dsl
 
+from components.core.errors import InputError
 from components.core.launch.images import image_of
 from components.core.spec import Spec, specs
 
@@ -17,5 +18,8 @@ def component(step: str) -> Callable[[Callable[..., Any]], Any]:
 
 
 def find(step: str) -> Spec:
-    """The Spec of this name, such as anomaly.train."""
-    return next(spec for spec in specs(step.split(".")[0]) if spec.name == step)
+    """The Spec of this name, such as anomaly.train; InputError where it is gone, as a notebook elsewhere may be."""
+    for spec in specs(step.split(".")[0]):
+        if spec.name == step:
+            return spec
+    raise InputError(f"no step {step!r}, though it has a Kubeflow wrapper; run make pipelines (TRACEO_NOTEBOOKS too)")

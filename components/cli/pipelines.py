@@ -63,7 +63,7 @@ def _add_submit(actions: Any) -> None:
         epilog="example: traceo pipelines submit traceo-training --host https://kfp.example.org --param "
         "lake=s3://traceo/home/lake --param 'anomaly_train_params={\"folds\": 3}' --wait",
     )
-    parser.add_argument("name", metavar="NAME", help="traceo-training, traceo-scoring or traceo-logs")
+    parser.add_argument("name", metavar="NAME", help="traceo-training, traceo-scoring, traceo-logs or traceo-notebooks")
     parser.add_argument("--host", required=True, metavar="URL", help="the Kubeflow Pipelines API")
     parser.add_argument(
         "--param",

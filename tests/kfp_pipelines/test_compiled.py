@@ -43,10 +43,10 @@ def test_every_rule_is_kept(name: str) -> None:
     assert pipeline_problems(TEXTS[name]) == []
 
 
-def test_every_step_but_drift_and_the_notebooks_has_its_task() -> None:
+def test_every_step_has_its_task() -> None:
     used = {task.function for name in NAMES for task in tasks(name).values()}
-    steps = {spec.name.replace(".", "_") for spec in specs() if spec.domain != "notebook"}
-    assert steps - used == {"quality_drift"}
+    steps = {spec.name.replace(".", "_") for spec in specs()}
+    assert steps - used == set()
     assert used - steps == {"observe", "refuse_domain", "report"}
 
 
@@ -93,6 +93,29 @@ def test_conditions_of_the_training(task: str, conditions: list[str]) -> None:
     found = graph.conditions(tasks("traceo-training")[task])
     assert len(found) == len(conditions)
     assert all(part in condition for part, condition in zip(conditions, found, strict=True))
+
+
+def test_models_are_trained_in_a_loop_over_the_domains() -> None:
+    """One iteration per domain, side by side; the training set is built once, before."""
+    pipeline = Graph(TEXTS["traceo-training"]).pipeline
+    [loop] = [
+        body
+        for component in pipeline["components"].values()
+        for body in component.get("dag", {}).get("tasks", {}).values()
+        if "parameterIterator" in body
+    ]
+    items = loop["parameterIterator"]["items"]["inputParameter"]
+    assert loop["inputs"]["parameters"][items] == {"componentInputParameter": "pipelinechannel--domains"}
+    assert "iteratorPolicy" not in loop, "iterations must not wait for one another"
+    inside = pipeline["components"][loop["componentRef"]["name"]]["dag"]["tasks"]
+    assert "features-training-set" not in inside
+
+
+def test_notebooks_wait_for_what_they_read_and_for_one_another_never() -> None:
+    waits = {n: t.body["dependentTasks"] for n, t in tasks("traceo-notebooks").items() if n.startswith("notebook-")}
+    assert waits.pop("notebook-reading-drift") == ["observe", "quality-drift"]
+    assert len(waits) >= 4
+    assert {tuple(names) for names in waits.values()} == {("observe",)}
 
 
 def test_every_task_gets_settings_and_secrets_by_reference() -> None:
@@ -175,6 +198,8 @@ def _path(_: Any, pipeline: dict[str, Any]) -> None:
         ("traceo-logs", "logs-mine", _started_at, "cache-key: logs-mine: input 'state' is the clock"),
         ("traceo-logs", "logs-mine", _blind, "cache-key: logs-mine: input 'state' must be what observe saw"),
         ("traceo-logs", "telemetry-ingest", _cached, "cache-key: telemetry-ingest: caching is True, but must be False"),
+        ("traceo-notebooks", "notebook-reading-drift", _cached, "cache-key: notebook-reading-drift: caching is True"),
+        ("traceo-notebooks", "notebook-reading-drift", _unknown_param, "params: notebook-reading-drift: notebook.r"),
         ("traceo-logs", "observe", _cached, "cache-key: observe: caching is True"),
         ("traceo-logs", "logs-mine", _memory, "resources: logs-mine: limits ('1000m', '9Gi')"),
         ("traceo-logs", "logs-mine", _unknown_param, "params: logs-mine: logs.mine: parameter 'lookback_hours'"),
@@ -210,4 +235,7 @@ def test_compile_writes_the_pipelines_that_were_asked_for(tmp_path: Path) -> Non
 
 def test_an_unknown_pipeline_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["pipelines", "compile", "traceo-x", "--output", str(tmp_path)]) == 2
-    assert "no pipeline 'traceo-x'; there are traceo-training, traceo-scoring, traceo-logs" in capsys.readouterr().err
+    assert (
+        "no pipeline 'traceo-x'; there are traceo-training, traceo-scoring, traceo-logs, traceo-n"
+        in capsys.readouterr().err
+    )

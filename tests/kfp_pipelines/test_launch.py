@@ -109,6 +109,21 @@ def test_a_failed_step_fails_its_task(tmp_path: Path) -> None:
         launch.run_task("lifecycle.gate", gate(tmp_path, params={"no_such": 1}))
 
 
+def test_a_failed_notebook_says_where_its_page_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Kubeflow keeps no artifact of a failed task."""
+
+    def fail(*_: Any) -> dict[str, Any]:
+        raise TraceoError("cell 4: ValueError: no", links={"report": "x", "mlflow_run_id": "abc"})
+
+    monkeypatch.setattr(ProcessLauncher, "run", fail)
+    monkeypatch.setattr(tracking, "run_url", lambda run_id: f"https://mlflow.example.org/{run_id}")
+    with pytest.raises(TraceoError, match="cell 4"):
+        launch.run_task("lifecycle.gate", gate(tmp_path))
+    assert "the page of lifecycle.gate is in MLflow: https://mlflow.example.org/abc" in caplog.text
+
+
 # --- observe -----------------------------------------------------------------------------------------------
 
 

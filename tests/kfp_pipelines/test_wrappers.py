@@ -10,6 +10,7 @@ import pytest
 from kfp import dsl
 from pydantic import Field
 
+from components.core.errors import InputError
 from components.core.settings import settings
 from components.core.spec import Port, Spec, domains, specs
 from kfp_pipelines import wrappers
@@ -88,6 +89,11 @@ def test_a_wrong_image_is_noticed() -> None:
         "wrapper-image: anomaly.gate: localhost/traceo-lifecycle:dev, but the step's image is "
         "localhost/traceo-anomaly:dev"
     ]
+
+
+def test_a_wrapper_whose_step_is_gone_is_named() -> None:
+    with pytest.raises(InputError, match=r"no step 'notebook\.mine', though .*; run make pipelines"):
+        component("notebook.mine")(_without_params)
 
 
 def test_work_within_a_wrapper_is_noticed() -> None:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
 from components.core import storage
-from components.core.errors import InputError, NotYetError
+from components.core.errors import InputError, NotYetError, TraceoError
 from components.core.lake import Lake
 from components.core.launch.process import ProcessLauncher
 from components.core.spec import Port, Spec, specs
@@ -63,6 +63,11 @@ def run_task(name: str, arguments: Mapping[str, Any]) -> str:
     except NotYetError as error:
         logger.warning("%s waits for more data: %s", name, error)
         return NOT_YET
+    except TraceoError as error:
+        # Kubeflow keeps no artifact of a failed task; what a notebook leaves behind is in MLflow as well.
+        if run_id := error.links.get("mlflow_run_id"):
+            logger.error("the page of %s is in MLflow: %s", name, _mlflow_page(run_id))
+        raise
     for port in spec.outputs:
         if port.kind != "lake":
             arguments[port.name].metadata.update(_facts(uris[port.name], summary))
@@ -134,6 +139,12 @@ def _facts(uri: str, summary: Mapping[str, Any]) -> dict[str, Any]:
     sidecar = json.loads(storage.read_bytes(uri + SIDECAR))
     facts = {key: sidecar[key] for key in ("producer", "sha256", "rows") if key in sidecar}
     return facts | {key: value for key, value in summary.items() if isinstance(value, str | int | float)}
+
+
+def _mlflow_page(run_id: str) -> str:
+    from components.core import tracking
+
+    return tracking.run_url(run_id) or f"run {run_id}"
 
 
 def _champions(models: Sequence[str]) -> dict[str, str | None]:
