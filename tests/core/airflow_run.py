@@ -1,15 +1,34 @@
-"""Runs one DAG in a real Airflow with a database of its own and writes, as JSON, what its web server then tells.
-
-Called as `python -m tests.core.airflow_run FILE.py DAG OUTPUT.json`, with AIRFLOW_HOME naming an empty folder.
-"""
+"""Runs one DAG in a real Airflow with a database of its own and tells what its web server then tells of each task."""
 
 from __future__ import annotations
 
 import json
+import os
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+from components.core.settings import REPOSITORY
+
+
+def run_dag(file: Path, dag_id: str, folder: Path, **environment: str) -> dict[str, Any]:
+    """Run a DAG in a process of its own, with Airflow's files in `folder`; each task's state, fields, links, result."""
+    settings = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("TRACEO_", "AIRFLOW"))},
+        "AIRFLOW_HOME": str(folder / "airflow"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(file.parent),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        **environment,
+    }
+    output = folder / "told.json"
+    command = [sys.executable, "-m", "tests.core.airflow_run", str(file), dag_id, str(output)]
+    done = subprocess.run(command, env=settings, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    told: dict[str, Any] = json.loads(output.read_text())
+    return told
 
 
 def main(file: str, dag_id: str, output: str) -> None:

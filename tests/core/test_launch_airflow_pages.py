@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from components.core.settings import REPOSITORY
+from tests.core.airflow_run import run_dag
 from tests.core.cluster import Life, cluster
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("airflow")]
@@ -66,15 +63,10 @@ def test_the_page_shows_what_a_step_read_wrote_and_left(tmp_path: Path, runner: 
 
 
 def told(folder: Path, runner: str, home: str, connection: str, mlflow: str) -> dict[str, Any]:
-    """Run the DAG in a process of its own; what Airflow's web server tells of each task."""
+    """Run the DAG; what Airflow's web server tells of each task."""
     (folder / "dags").mkdir()
     (folder / "dags" / "linked.py").write_text(DAG)
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("TRACEO_", "AIRFLOW"))},
-        "AIRFLOW_HOME": str(folder / "airflow"),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW_CONN_KUBERNETES_DEFAULT": connection,
         "TRACEO_RUNNER": runner,
         "TRACEO_HOME": home,
@@ -84,9 +76,4 @@ def told(folder: Path, runner: str, home: str, connection: str, mlflow: str) -> 
         "TRACEO_MLFLOW_PAGE": "https://mlflow.example",
         "TRACEO_CONSOLE_PAGE": "https://console.example",
     }
-    output = folder / "told.json"
-    command = [sys.executable, "-m", "tests.core.airflow_run", str(folder / "dags" / "linked.py"), "linked", output]
-    done = subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
-    told: dict[str, Any] = json.loads(output.read_text())
-    return told
+    return run_dag(folder / "dags" / "linked.py", "linked", folder, **environment)

@@ -26,6 +26,8 @@ from tests.world import CHAIN, World, copy_state, fingerprint
 
 pytestmark = pytest.mark.filterwarnings("ignore:You may be attemping to run a task:RuntimeWarning")
 Run = Callable[..., LocalRun]
+#: What the pipeline runs, as the world did.
+LINKS = [link for link in CHAIN if link.spec.startswith("notebook.") or link.spec == "quality.drift"]
 
 
 @pytest.fixture
@@ -101,23 +103,32 @@ def test_the_notebooks_pipeline_makes_the_artifacts_of_the_process_runner(
     world: World, mlflow_home: Path, tmp_path: Path
 ) -> None:
     copy_state(world.root, tmp_path / "own")
-    links = [link for link in CHAIN if link.spec.startswith("notebook.") or link.spec == "quality.drift"]
-    given = {f"{link.spec.replace('.', '_')}_params": world.params(link) for link in links}
-    arguments = {"lake": str(tmp_path / "own" / "lake"), **given}
     cache: dict[str, Any] = {}
+    arguments = arguments_of(world, tmp_path / "own" / "lake")
     run = run_pipeline(find_pipeline("traceo-notebooks"), tmp_path / "run", arguments, cache=cache)
+    same_as_in(world, run)
+    again = run_pipeline(find_pipeline("traceo-notebooks"), tmp_path / "again", arguments, cache=cache)
+    assert set(run.tasks) - set(again.tasks) == {"quality-drift"}
+
+
+def arguments_of(world: World, lake: Path) -> dict[str, Any]:
+    """What the pipeline is given to do what the world did."""
+    params = {f"{link.spec.replace('.', '_')}_params": world.params(link) for link in LINKS}
+    return {"lake": str(lake), **params}
+
+
+def same_as_in(world: World, run: LocalRun) -> None:
+    """Drift and every notebook left the world's artifacts."""
     assert run.failure is None
-    assert len(run.tasks) == len(links) + 2
-    for link in links:
+    assert len(run.tasks) == len(LINKS) + 2
+    for link in LINKS:
         for port in find(link.spec).outputs:
-            if port.name == "report":
+            if port.name != "report":
+                same_artifact(run, link.spec, port.name, world.root)
+            else:
                 # Names the lake, which lies elsewhere.
                 place = run.artifact(link.spec.replace(".", "-").replace("_", "-"), "report")
                 assert list(place.rglob("*.html"))
-            else:
-                same_artifact(run, link.spec, port.name, world.root)
-    again = run_pipeline(find_pipeline("traceo-notebooks"), tmp_path / "again", arguments, cache=cache)
-    assert set(run.tasks) - set(again.tasks) == {"quality-drift"}
 
 
 def test_every_notebook_that_needs_the_lake_or_the_drift_report_stands_in_the_pipeline() -> None:

@@ -1,18 +1,14 @@
 """The same steps on the same input as a DAG of processes, a DAG of containers and a Kubeflow run: identical hashes."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kfp import local
 
-from components.core.settings import REPOSITORY
 from kfp_pipelines.compilation import find_pipeline
 from tests.containers.conftest import engine
+from tests.core.airflow_run import run_dag
 from tests.kfp_pipelines.local_dag import run_pipeline
 from tests.kfp_pipelines.test_local_runs import ANCHOR, home
 from tests.kfp_pipelines.test_pipelines_in_containers import LOG_PIPELINE, ONE_DAY, need, runner
@@ -50,26 +46,14 @@ def test_one_run_each_by_process_container_and_kubeflow_leaves_identical_hashes(
     assert hashes(by_process) == hashes(by_container) == {"lake": fingerprint(home / "lake"), **by_kubeflow}
 
 
-def airflow(folder: Path, by: str) -> Path:
+def airflow(folder: Path, runner: str) -> Path:
     """Run the DAG in a real Airflow with one of the runners; returns the TRACEO_HOME it leaves."""
-    file = folder / "dags" / "logs.py"
+    file, home = folder / "dags" / "logs.py", folder / "home"
     file.parent.mkdir(parents=True)
     file.write_text(DAG)
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("TRACEO_", "AIRFLOW"))},
-        "AIRFLOW_HOME": str(folder / "airflow"),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(file.parent),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-        "TRACEO_RUNNER": by,
-        "TRACEO_HOME": str(folder / "home"),
-    }
-    command = [sys.executable, "-m", "tests.core.airflow_run", str(file), "logs", str(folder / "told.json")]
-    done = subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
-    states = {task: told["state"] for task, told in json.loads((folder / "told.json").read_text()).items()}
-    assert set(states.values()) == {"success"}, (states, (done.stdout + done.stderr)[-3000:])
-    return folder / "home"
+    told = run_dag(file, "logs", folder, TRACEO_RUNNER=runner, TRACEO_HOME=str(home))
+    assert {task: page["state"] for task, page in told.items()} == dict.fromkeys(told, "success")
+    return home
 
 
 def hashes(home: Path) -> dict[str, dict[str, str]]:

@@ -12,11 +12,14 @@ from components.core.lake import Lake
 from components.core.launch.docker import environment
 from components.core.launch.images import image_of
 from components.core.settings import settings
+from components.core.spec import specs
+from kfp_pipelines.compilation import find_pipeline
 from kfp_pipelines.component import find
 from tests.containers.conftest import engine
 from tests.kfp_pipelines.local_dag import run_pipeline
 from tests.kfp_pipelines.test_local_runs import INGEST, add_logs, home, launch, mining, same_artifact
-from tests.world import fingerprint
+from tests.kfp_pipelines.test_notebook_tasks import arguments_of, same_as_in
+from tests.world import World, copy_state, fingerprint
 
 __all__ = ["engine", "home"]  # fixtures
 
@@ -39,7 +42,7 @@ def runner(engine: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> local.Do
     )
 
 
-@pytest.mark.parametrize("step", LOG_PIPELINE)
+@pytest.mark.parametrize("step", {spec.domain: spec.name for spec in specs()}.values())
 def test_an_image_holds_what_kfp_needs_at_run_time(engine: Any, step: str) -> None:
     """kfp alone, without its dependencies: nothing may be installed when a task starts."""
     need(engine, step)
@@ -60,6 +63,15 @@ def test_a_task_in_its_image_writes_what_a_process_writes(
     launch(reference, "logs.mine", {"lookback_h": 2, "as_of": run.tasks["observe"]["as_of"]})
     assert fingerprint(home / "lake") == fingerprint(reference / "lake")
     same_artifact(run, "logs.mine", "mined", reference)
+
+
+def test_the_notebooks_pipeline_in_containers_makes_the_artifacts_of_processes(
+    world: World, engine: Any, runner: local.DockerRunner, home: Path, tmp_path: Path
+) -> None:
+    need(engine, "notebook.reading_drift", "quality.drift", "lifecycle.fetch")
+    copy_state(world.root, home)
+    arguments = arguments_of(world, home / "lake")
+    same_as_in(world, run_pipeline(find_pipeline("traceo-notebooks"), tmp_path / "run", arguments, runner=runner))
 
 
 def need(engine: Any, *steps: str) -> None:
