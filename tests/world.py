@@ -74,7 +74,7 @@ CHAIN = [
     Link("actions.correlate", "actions.correlate"),
     Link("rootcause.diagnose", "rootcause.diagnose"),
     Link("actions.alert", "actions.alert"),
-    Link("quality.drift", "quality.drift"),
+    Link("quality.drift", "quality.drift", {"as_of": ANCHOR}),
     Link("notebook.exploring_the_lake", "notebook.exploring_the_lake", {"days": 3}),
     Link("notebook.choosing_a_detector", "notebook.choosing_a_detector", {"days": 5, "trials": 3}),
     Link("notebook.backtesting_a_forecast", "notebook.backtesting_a_forecast"),

@@ -34,6 +34,8 @@ os.environ.setdefault("MLFLOW_ENABLE_ASYNC_TRACE_LOGGING", "false")
 # A step's stdout belongs to its summary, its log to its own lines.
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+# MLflow asks git for a run's commit and warns in ten lines where there is no git, as in an image.
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 _LOADERS = "components."
 logging.getLogger("mlflow").setLevel(logging.WARNING)

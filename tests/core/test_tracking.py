@@ -146,6 +146,15 @@ def test_a_failed_run_is_marked_and_its_error_kept(mlflow_home: Path) -> None:
     assert [run.info.status for run in runs] == ["FAILED"]
 
 
+@pytest.mark.slow
+def test_a_machine_without_git_is_no_reason_to_warn(mlflow_home: Path) -> None:
+    """As in every image."""
+    code = "from components.core import tracking\nwith tracking.start_run('e', 'r', {}):\n    pass"
+    environment = {**os.environ, "PATH": "/nonexistent"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert "git" not in (done.stdout + done.stderr).lower()
+
+
 def test_only_our_loaders_load(mlflow_home: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"loader 'os' is not ours"):
         tracking.load_folder(tmp_path, "os")
