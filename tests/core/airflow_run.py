@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -32,10 +31,13 @@ def run_dag(file: Path, dag_id: str, folder: Path, **environment: str) -> dict[s
 
 
 def main(file: str, dag_id: str, output: str) -> None:
+    from airflow.dag_processing.dagbag import DagBag
     from airflow.utils.db import initdb
 
     initdb()
-    dag = next(found for found in runpy.run_path(file).values() if getattr(found, "dag_id", None) == dag_id)
+    bag = DagBag(file)
+    assert bag.import_errors == {}
+    dag = bag.dags[dag_id]
     run = dag.test()
     told = {task_id: _told(dag_id, run.run_id, task_id) for task_id in sorted(dag.task_ids)}
     Path(output).write_text(json.dumps(told))

@@ -39,5 +39,5 @@ def test_an_edit_is_seen_by_the_next_run_and_a_failure_leaves_its_page(tmp_path:
     link = third["links"]["Report"]
     assert link.startswith("https://console.example/files/runs/traceo_notebooks/")
     page = tmp_path / "home" / link.removeprefix("https://console.example/files/")
-    assert "cell 4 (The sum): ValueError: no data for checkout" in page.read_text()
+    assert "ValueError: no data for checkout</p>" in page.read_text()
     assert "no data for checkout" in json.dumps(json.loads(page.with_name("notebook.ipynb").read_text()))
