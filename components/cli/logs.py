@@ -96,6 +96,7 @@ def _jobs(source: Path, output: Path) -> list[Job]:
 def _run(job: Job, options: Options, folder: Path | None, outputs: Path) -> str:
     """Mine one file and write what was asked for, all of it or nothing."""
     from components.logs import clustering, drawing, lines, mining, writing
+    from components.logs.shaping import Shaper
     from components.logs.source import open_source
 
     templates, plot = (_place(path, job, folder, outputs) for path in (options.templates, options.plot))
@@ -106,8 +107,8 @@ def _run(job: Job, options: Options, folder: Path | None, outputs: Path) -> str:
         _check_suffix("--plot", plot, _PLOTS)
     spans = _read_spans(options.spans) if options.spans else None
     source = open_source(job.source, options.format)
-    blocks, message = source.minable()
-    mined = mining.mine(blocks, options.params.min_siblings, message)
+    shaper = Shaper(source.messages)
+    mined = mining.mine((block.lines for block in source.blocks()), options.params.min_siblings, shaper)
     tally = lines.Tally()
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(writing.PieceWriter(job.output))
@@ -117,7 +118,7 @@ def _run(job: Job, options: Options, folder: Path | None, outputs: Path) -> str:
             tally.clusters = clustering.cluster_templates(
                 mined.templates, options.params.cluster_distance, options.params.cluster_lines
             )
-            pieces = lines.detailed_lines(source, mined, tally.clusters, options.params.year, spans)
+            pieces = lines.detailed_lines(source, mined, shaper, tally.clusters, options.params.year, spans)
         for piece in pieces:
             writer.write(piece)
             tally.add(piece)

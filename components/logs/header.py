@@ -34,13 +34,15 @@ class TimeFormat:
     """One way to write an instant: its pattern, and how to read it after `.` took the place of `,`.
 
     `format` is strptime's; empty for Unix times. `prefix` completes what the text leaves out, `{year}` is
-    filled in by the reader.
+    filled in by the reader. `sign` is what must be seen to believe in the format, where it is more than the pattern:
+    patterns do not tell digits apart, since they are shown folded lines.
     """
 
     pattern: str
     format: str
     zoned: bool = False
     prefix: str = ""
+    sign: str = ""
 
 
 #: More specific ones first: the first that most lines of the sample have is taken.
@@ -66,7 +68,11 @@ TIME_FORMATS = (
     TimeFormat(rf"[0-9]{{2}}-[0-9]{{2}} {_CLOCK}{_FRACTION}", "%Y-%m-%d %H:%M:%S%.f", prefix="{year}-"),
     TimeFormat(r"[0-9]{6} [0-9]{6}", "%y%m%d %H%M%S"),
     TimeFormat(rf"{_CLOCK}{_FRACTION}", "%Y-%m-%d %H:%M:%S%.f", prefix="{year}-01-01 "),
-    TimeFormat(r"1[0-9]{9}(?:\.[0-9]{1,9}|[0-9]{3}|[0-9]{6}|[0-9]{9})?", ""),
+    TimeFormat(
+        r"[0-9]{10}(?:\.[0-9]{1,9}|[0-9]{3}|[0-9]{6}|[0-9]{9})?",
+        "",
+        sign=r"1[0-9]{9}(?:\.[0-9]{1,9}|[0-9]{3}|[0-9]{6}|[0-9]{9})?",
+    ),
 )
 
 # A column belongs to the header where this share of the sample agrees on what it is.
@@ -88,12 +94,13 @@ _PATTERNS = {kind: re.compile(pattern) for kind, pattern in _COLUMNS.items()}
 
 @dataclass(frozen=True)
 class Header:
-    """The learnt header; `pattern` matches it at the start of a line, without groups.
+    """The learnt header; `pattern` matches it at the start of a line, without groups, where `fits` does.
 
-    The other patterns are for the header's own text and have one group each; None where the log has no such
+    The other patterns have two groups: what stands before the field, and the field; None where the log has no such
     column.
     """
 
+    fits: str
     pattern: str
     time_format: TimeFormat | None = None
     time: str | None = None
@@ -101,27 +108,48 @@ class Header:
     service: str | None = None
 
 
-NO_HEADER = Header("^")
+NO_HEADER = Header("^", "^")
+#: Headers of one file, and the share of the lines that one must have.
+MAX_HEADERS, MIN_SHARE = 6, 0.02
+_MIN_LINES = 3
 
 
-def learn_header(sample: Sequence[str]) -> Header:
-    """The header that most of the sampled lines share; NO_HEADER where there is none."""
+def learn_headers(sample: Sequence[str]) -> tuple[Header, ...]:
+    """The headers of a file that holds lines of several makings, the most frequent kinds first."""
+    rest = [line[:400] for line in sample if line.strip()]
+    least, found = max(_MIN_LINES, MIN_SHARE * len(rest)), []
+    while len(found) < MAX_HEADERS and (not found or len(rest) >= least):
+        header = learn_header(rest, rare=True)
+        if header == NO_HEADER:
+            break
+        found.append(header)
+        fits = re.compile(header.fits)
+        rest = [line for line in rest if not fits.match(line)]
+    return tuple(found)
+
+
+def learn_header(sample: Sequence[str], *, rare: bool = False) -> Header:
+    """The header that most of the sampled lines share; NO_HEADER where there is none.
+
+    rare: where most lines share none, one that some lines begin with is taken.
+    """
     lines = [line[:400] for line in sample if line.strip()]
-    for time_format in TIME_FORMATS:
-        before = _words_before(lines, time_format)
-        if before is None:
-            continue
-        start = rf"^(?:\S+\s+){{{before}}}[\[(<]?{time_format.pattern}[\])>]?,?"
-        matches = [match for line in lines if (match := re.match(start + r"(?=[\s:,\-\[]|$):?", line))]
-        rests = [match.string[match.end() :].lstrip() for match in matches]
-        return _compose(time_format, before, _columns(rests))
+    for shared in (0.5, 0.1) if rare else (0.5,):
+        for time_format in TIME_FORMATS:
+            before = _words_before(lines, time_format, shared)
+            if before is None:
+                continue
+            start = rf"^(?:\S+\s+){{{before}}}[\[(<]?{time_format.pattern}[\])>]?,?"
+            matches = [match for line in lines if (match := re.match(start + r"(?=[\s:,\-\[]|$):?", line))]
+            rests = [match.string[match.end() :].lstrip() for match in matches]
+            return _compose(time_format, before, _columns(rests))
     columns = _columns(lines)
     return _compose(None, 0, columns) if "severity" in columns else NO_HEADER
 
 
-def _words_before(lines: Sequence[str], time_format: TimeFormat) -> int | None:
+def _words_before(lines: Sequence[str], time_format: TimeFormat, shared: float) -> int | None:
     """How many words stand before the timestamp in most lines; None where most lines have no such timestamp."""
-    pattern = re.compile(rf"(?<![\w.:\-]){time_format.pattern}(?![\w:\-])")
+    pattern = re.compile(rf"(?<![\w.:\-]){time_format.sign or time_format.pattern}(?![\w:\-])")
     found = Counter(
         len(match.string[: match.start()].rstrip("[(<").split())
         for line in lines
@@ -130,7 +158,10 @@ def _words_before(lines: Sequence[str], time_format: TimeFormat) -> int | None:
     if not found:
         return None
     before, count = min(found.items(), key=lambda item: (-item[1], item[0]))
-    return before if before <= _MAX_WORDS_BEFORE and count >= 0.5 * len(lines) else None
+    if count < max(shared * len(lines), 1 if shared >= 0.5 else _MIN_LINES):
+        return None
+    # What a few lines have in their middle is no header.
+    return before if before <= (_MAX_WORDS_BEFORE if shared >= 0.5 else 0) else None
 
 
 def _columns(rests: Sequence[str]) -> list[str]:
@@ -167,20 +198,22 @@ def _compose(time_format: TimeFormat | None, before: int, columns: Sequence[str]
     tail = ""
     for kind in reversed(columns):
         tail = rf"(?:\s*{_COLUMNS[kind]}(?:\s|$){tail})?" if not start else rf"(?:\s+{_COLUMNS[kind]}{tail})?"
+    first = rf"\s*{_COLUMNS[columns[0]]}(?:\s|$)" if columns else ""
     return Header(
+        fits=rf"^{start}" if start else rf"^{first}",
         pattern=rf"^{start}{tail}\s?" if start else rf"^{tail}",
         time_format=time_format,
-        time=rf"^{lead}[\[(<]?({time_format.pattern})" if time_format else None,
-        severity=_group(start, columns, "severity", f"({SEVERITY})") if "severity" in columns else None,
+        time=rf"^({lead}[\[(<]?)({time_format.pattern})" if time_format else None,
+        severity=_group(start, columns, "severity", SEVERITY) if "severity" in columns else None,
         service=_group(start, columns, service, _SERVICE[service]) if service else None,
     )
 
 
-_SERVICE = {"component": r"([^\s:=\[\]]+)", "dotted": r"([A-Za-z_$][\w$]*(?:[.$][\w$]+)*)"}
+_SERVICE = {"component": r"[^\s:=\[\]]+", "dotted": r"[A-Za-z_$][\w$]*(?:[.$][\w$]+)*"}
 
 
-def _group(start: str, columns: Sequence[str], kind: str, group: str) -> str:
+def _group(start: str, columns: Sequence[str], kind: str, field: str) -> str:
     place = columns.index(kind)
     gap = r"\s+" if start else r"\s*"
     lead = "".join(gap + _COLUMNS[other] for other in columns[:place])
-    return rf"^{start}{lead}{gap}[\[<(|]*{group}"
+    return rf"^({start}{lead}{gap}[\[<(|]*)({field})"

@@ -1,16 +1,19 @@
-"""Where the message and the fields stand in each kind of file, as polars expressions."""
+"""Where the message and the fields stand in each kind of line, as polars expressions."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
-from components.core.times import TIME_DTYPE, parse_times
-from components.logs.header import SEVERITY_OF, Header, TimeFormat
+from components.core.times import TIME_DTYPE
+from components.logs.header import MIN_SHARE, NO_HEADER, SEVERITY_OF, Header, TimeFormat, learn_headers
+from components.logs.stamps import read_stamps
+from components.logs.wrappers import NO_WRAPPER, Wrapper
 
 #: The names that loggers give a field, the usual ones first.
 KEYS: dict[str, tuple[str, ...]] = {
@@ -43,101 +46,204 @@ KEYS: dict[str, tuple[str, ...]] = {
 }
 FIELDS = ("timestamp", "severity", "service", "trace_id")
 
-# "trace_id=…", "TraceID: …", "\"traceId\":\"…\"", and the W3C traceparent.
 _TRACE_IN_TEXT = r"(?i)trace[_.\-]?id[\"'\\]*\s*[:=]\s*[\"'\\]*([0-9a-f][0-9a-f\-]{7,63})"
 _TRACEPARENT = r"\b00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\b"
+_NEVER = r"^(a)(b)\z."
+_OBJECT = r"(?s)^\s*\{.*\}\s*$"
+_VALUE = r'(?:"(?:[^"\\]|\\.)*"|[^\s"]*)'
+_PAIRS = rf"^\s*[\w.@/-]+={_VALUE}(?:\s+[\w.@/-]+={_VALUE}){{2,}}\s*$"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of line: which lines (column `text`) are of it, and where their message and fields stand.
+
+    header: of lines whose message follows a header; the others' fields are `fields`, text by the names of FIELDS.
+    """
+
+    fits: pl.Expr
+    message: pl.Expr
+    fields: Mapping[str, pl.Expr] = field(default_factory=dict)
+    header: Header | None = None
+
+    @property
+    def time_format(self) -> TimeFormat | None:
+        return self.header.time_format if self.header else None
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a block's columns become messages and fields.
+    """How lines become messages and fields: out of their wrapper first, then by the first kind that fits."""
 
-    fields: text as written, by the names of FIELDS; those a file does not have are absent.
-    folds: `message` reads the column `line` and treats all digits alike.
-    """
+    kinds: Sequence[Kind] = ()
+    wrapper: Wrapper = NO_WRAPPER
 
-    message: pl.Expr
-    fields: Mapping[str, pl.Expr] = field(default_factory=dict)
-    time_format: TimeFormat | None = None
-    folds: bool = False
+    def messages(self, lines: pl.Series) -> pl.Series:
+        """The message of each line."""
+        return self._read(lines, lambda rows, kind: rows.select("row", message=kind.message))["message"]
 
-    def messages(self, block: pl.DataFrame) -> pl.Series:
-        return block.select(self.message.alias("message")).to_series()
+    def records(self, lines: pl.Series, year: int) -> pl.DataFrame:
+        """`message, timestamp, severity, service, trace_id, continues` of each line; null where it does not say.
 
-    def records(self, block: pl.DataFrame, year: int) -> pl.DataFrame:
-        """`message, timestamp, severity, service, trace_id` of each line; null where the line does not say."""
-        absent = pl.lit(None, dtype=pl.String)
-        names = {name: self.fields.get(name, absent).alias(name) for name in FIELDS}
-        frame = block.select(self.message.alias("message"), *names.values())
-        times = _read_times(frame["timestamp"], self.time_format, year)
-        in_text = [pl.col("message").str.extract(pattern, 1) for pattern in (_TRACE_IN_TEXT, _TRACEPARENT)]
-        trace = pl.coalesce(_filled("trace_id"), *in_text)
-        return frame.with_columns(times.alias("timestamp"), _severity(), _filled("service"), trace.alias("trace_id"))
+        continues: the line is of no kind in a file that has kinds, as the lines of a stack trace are.
+        """
+        frame = self._read(lines, lambda rows, kind: _fields(rows, kind, year))
+        outer = {name: frame.get_column(f"outer_{name}", default=None) for name in FIELDS}
+        if outer["timestamp"] is not None:
+            outer["timestamp"] = read_stamps(outer["timestamp"], None, year)
+        frame = frame.with_columns(
+            pl.coalesce(values, pl.col(name)).alias(name) for name, values in outer.items() if values is not None
+        )
+        return _finished(frame)
+
+    @property
+    def sliceable(self) -> bool:
+        """Whether fields of lines may stand in their headers, so that `places` is worth asking."""
+        return not self.wrapper.fields
+
+    def places(self, lines: pl.Series) -> pl.DataFrame:
+        """Where fields stand within lines, in bytes: `message, message_at, kind, time_at, time_bytes, …` of each line.
+
+        `message_at` is null where the message is no end of the line or a field is not in a header; the severity is
+        given as it is, since it has no digits.
+        """
+        frame = lines.alias("line").to_frame().with_columns(self.wrapper.inside.alias("text"))
+        frame = frame.with_columns(self.kind_of(pl.col("text")).alias("kind")).with_row_index("row")
+        parts = [_places(frame.filter(pl.col("kind") == place), kind) for place, kind in enumerate((*self.kinds, _PLAIN))]
+        continues = (pl.col("kind") == len(self.kinds)) & bool(self.kinds)
+        return pl.concat(parts).sort("row").with_columns(continues.alias("continues")).drop("row")
+
+    def kind_of(self, text: pl.Expr) -> pl.Expr:
+        """The number of each text's kind; the number of kinds where it has none."""
+        number = pl.lit(len(self.kinds), dtype=pl.UInt8)
+        for place in reversed(range(len(self.kinds))):
+            fits = self.kinds[place].fits
+            number = pl.when(fits).then(pl.lit(place, dtype=pl.UInt8)).otherwise(number)
+        return number
+
+    def _read(self, lines: pl.Series, read: Any) -> pl.DataFrame:
+        outer = [expression.alias(f"outer_{name}") for name, expression in self.wrapper.fields.items()]
+        frame = lines.alias("line").to_frame().with_columns(self.wrapper.inside.alias("text"), *outer)
+        frame = frame.with_columns(self.kind_of(pl.col("text")).alias("kind")).with_row_index("row")
+        parts = []
+        for place, kind in enumerate((*self.kinds, _PLAIN)):
+            rows = frame.filter(pl.col("kind") == place)
+            if len(rows):
+                parts.append(read(rows, kind))
+        if not parts:
+            parts = [read(frame, _PLAIN)]
+        found = parts[0] if len(parts) == 1 else pl.concat(parts).sort("row")
+        continues = (frame["kind"] == len(self.kinds)) & bool(self.kinds)
+        return pl.concat([found, frame.select(continues.alias("continues"), pl.col("^outer_.*$"))], how="horizontal")
 
 
-def text_layout(header: Header) -> Layout:
-    """Raw lines with a learnt header; a line without it is message from end to end."""
-    line = pl.col("line")
-    message = line.str.replace(header.pattern, "")
-    head = line.str.head(line.str.len_chars() - message.str.len_chars())
-    patterns = {"timestamp": header.time, "severity": header.severity, "service": header.service}
-    fields = {name: head.str.extract(pattern, 1) for name, pattern in patterns.items() if pattern}
-    # Of the time formats only Unix times ask for a certain digit.
-    folds = header.time_format is None or bool(header.time_format.format)
-    return Layout(message, fields, header.time_format, folds)
+_PLAIN = Kind(pl.lit(True), pl.col("text"))
 
 
-def json_layout(sample: Sequence[str]) -> Layout:
-    """JSON lines with the keys that the sample shows; a line that is no object is message from end to end."""
+def learn_layout(sample: Sequence[str], wrapper: Wrapper = NO_WRAPPER) -> Layout:
+    """The layout of raw lines: JSON objects, logfmt and headers may stand in one file."""
+    inside = pl.DataFrame({"line": list(sample)}, schema={"line": pl.String}).select(wrapper.inside).to_series()
+    lines = [line for line in inside.to_list() if line and line.strip()]
+    objects = [line for line in lines if _object(line) is not None]
+    pairs = [line for line in lines if re.match(_PAIRS, line[:4000]) and _named(line)]
+    kinds, least = [], max(1.0, MIN_SHARE * len(lines))
+    if len(objects) >= least:
+        kinds.append(json_kind(objects))
+    if len(pairs) >= least:
+        kinds.append(_logfmt_kind())
+    taken = {*objects} if len(objects) >= least else set()
+    taken |= {*pairs} if len(pairs) >= least else set()
+    kinds += [_header_kind(header) for header in learn_headers([line for line in lines if line not in taken])]
+    return Layout(kinds, wrapper)
+
+
+def json_kind(sample: Sequence[str]) -> Kind:
+    """JSON objects with the keys that the sample shows; an object without a message is message from end to end."""
     records = [record for line in sample if (record := _object(line)) is not None]
-    line = pl.col("line")
+    text = pl.col("text")
     found = {role: [key for key in keys if any(_has(record, key) for record in records)] for role, keys in KEYS.items()}
-    paths = {role: [line.str.json_path_match(f"$['{key}']") for key in keys] for role, keys in found.items()}
-    message = pl.coalesce(*paths.pop("message"), line)
-    return Layout(message, {role: pl.coalesce(*path) for role, path in paths.items() if path})
+    paths = {role: [text.str.json_path_match(f"$['{key}']") for key in keys] for role, keys in found.items()}
+    message = pl.coalesce(*paths.pop("message"), text)
+    return Kind(text.str.contains(_OBJECT), message, {role: pl.coalesce(*path) for role, path in paths.items() if path})
 
 
-def table_layout(columns: Mapping[str, pl.DataType]) -> Layout:
-    """A table with the messages in `body`."""
-    fields = {}
-    for role in FIELDS:
-        name = next((key for key in KEYS[role] if key in columns), None)
-        if name:
-            fields[role] = pl.col(name) if role == "timestamp" else pl.col(name).cast(pl.String)
-    return Layout(pl.col("body").cast(pl.String).fill_null(""), fields)
+def _logfmt_kind() -> Kind:
+    fields = {role: pl.coalesce(*(_pair(key) for key in keys)) for role, keys in KEYS.items()}
+    message = pl.coalesce(fields.pop("message"), pl.col("text"))
+    return Kind(pl.col("text").str.contains(_PAIRS), message, fields)
 
 
-def _read_times(column: pl.Series, time_format: TimeFormat | None, year: int) -> pl.Series:
-    if column.null_count() == len(column):
-        return pl.Series(column.name, [None], dtype=TIME_DTYPE).new_from_index(0, len(column))
-    if time_format is None or not time_format.format:
-        return _parse_any(column)
-    text = (
-        time_format.prefix.format(year=f"{year:04}")
-        + column.to_frame().select(pl.col(column.name).str.replace(",", ".", literal=True)).to_series()
+def _pair(key: str) -> pl.Expr:
+    """The value behind `key=`, without its quotes and their escapes."""
+    value = pl.col("text").str.extract(rf"(?:^|\s){re.escape(key)}=({_VALUE})", 1)
+    quoted = value.str.extract(r'(?s)^"(.*)"$', 1).str.replace_all(r'\\(["\\])', "$1")
+    return pl.coalesce(quoted, pl.when(value != "").then(value))
+
+
+def _named(line: str) -> bool:
+    """Whether key=value pairs are a record of a logger: a message, a level or a time is among them."""
+    names = {*KEYS["message"], *KEYS["severity"], *KEYS["timestamp"]}
+    return any(name in names for name in re.findall(r"(?:^|\s)([\w.@/-]+)=", line[:4000]))
+
+
+def _header_kind(header: Header) -> Kind:
+    text = pl.col("text")
+    patterns = {"timestamp": header.time, "severity": header.severity, "service": header.service}
+    fields = {name: text.str.extract(pattern, 2) for name, pattern in patterns.items() if pattern}
+    return Kind(text.str.contains(header.fits), text.str.replace(header.pattern, ""), fields, header)
+
+
+def _fields(rows: pl.DataFrame, kind: Kind, year: int) -> pl.DataFrame:
+    absent = pl.lit(None, dtype=pl.String)
+    frame = rows.select("row", message=kind.message, **{name: kind.fields.get(name, absent) for name in FIELDS})
+    return frame.with_columns(read_stamps(frame["timestamp"], kind.time_format, year).alias("timestamp"))
+
+
+def _places(rows: pl.DataFrame, kind: Kind) -> pl.DataFrame:
+    frame = rows.with_columns(kind.message.alias("message"))
+    bytes_before = pl.col("line").str.len_bytes().cast(pl.Int64) - pl.col("text").str.len_bytes()
+    found: dict[str, pl.Expr] = {}
+    header = kind.header or NO_HEADER
+    for name, pattern in (("time", header.time), ("service", header.service)):
+        before, value = (pl.col("text").str.extract(pattern or _NEVER, group).str.len_bytes() for group in (1, 2))
+        found |= {f"{name}_at": bytes_before + before, f"{name}_bytes": value}
+    severity = pl.col("text").str.extract(header.severity, 2) if header.severity else pl.lit(None, dtype=pl.String)
+    at_end = pl.col("line").str.ends_with(pl.col("message")) & (kind.header is not None or kind is _PLAIN)
+    at = pl.col("line").str.len_bytes().cast(pl.Int64) - pl.col("message").str.len_bytes()
+    return frame.select(
+        "row", "kind", "message", pl.when(at_end).then(at).alias("message_at"), level(severity).alias("severity"), **found
     )
-    if time_format.zoned:
-        return text.str.to_datetime(time_format.format, strict=False, time_unit="us", time_zone="UTC")
-    return text.str.to_datetime(time_format.format, strict=False, time_unit="us").dt.replace_time_zone("UTC")
 
 
-def _parse_any(column: pl.Series) -> pl.Series:
-    from components.core.errors import InputError
+def table_records(block: pl.DataFrame, year: int) -> pl.DataFrame:
+    """The same of the rows of a table with the messages in `body`."""
+    named = {role: next((key for key in KEYS[role] if key in block.columns), None) for role in FIELDS}
+    absent = pl.lit(None, dtype=pl.String)
+    frame = block.select(
+        pl.col("body").cast(pl.String).fill_null("").alias("message"),
+        *(pl.col(name).alias(role) if name else absent.alias(role) for role, name in named.items()),
+    )
+    times = frame["timestamp"]
+    if times.dtype == pl.String:
+        times = read_stamps(times, None, year)
+    texts = [pl.col(name).cast(pl.String) for name in FIELDS if name != "timestamp"]
+    return _finished(frame.with_columns(times.alias("timestamp"), *texts, continues=pl.lit(False)))
 
-    try:
-        return parse_times(column, "timestamp")
-    except InputError:
-        # A column of that name which holds no times is no reason to refuse the lines.
-        return pl.Series(column.name, [None], dtype=TIME_DTYPE).new_from_index(0, len(column))
+
+def _finished(frame: pl.DataFrame) -> pl.DataFrame:
+    filled = {name: pl.when(pl.col(name) != "").then(pl.col(name)) for name in ("service", "trace_id")}
+    return frame.select("message", "timestamp", level(pl.col("severity")).alias("severity"), **filled,
+                        continues="continues")  # fmt: skip
 
 
-def _severity() -> pl.Expr:
-    given = pl.col("severity").str.strip_chars().str.to_uppercase()
-    return given.replace(SEVERITY_OF).replace("", None).alias("severity")
+def level(severity: pl.Expr) -> pl.Expr:
+    """The level that a severity as written means: INFO for notice, FATAL for panic."""
+    return severity.str.strip_chars().str.to_uppercase().replace(SEVERITY_OF).replace("", None)
 
 
-def _filled(name: str) -> pl.Expr:
-    return pl.when(pl.col(name) != "").then(pl.col(name)).alias(name)
+def trace_in_text(message: pl.Expr) -> pl.Expr:
+    """The trace id that a message names: trace_id=…, TraceID: …, "traceId":"…", or a W3C traceparent."""
+    return pl.coalesce(message.str.extract(_TRACE_IN_TEXT, 1), message.str.extract(_TRACEPARENT, 1))
 
 
 def _object(line: str) -> dict[str, Any] | None:

@@ -10,9 +10,11 @@ import polars as pl
 from components.core.errors import InputError
 from components.core.times import TIME_DTYPE
 from components.logs.categories import categorize, with_severity
-from components.logs.extraction import extract_parameters
+from components.logs.details import Reader
 from components.logs.mining import Mined, in_parallel
-from components.logs.source import Source
+from components.logs.shapes import Codes
+from components.logs.shaping import Shaper
+from components.logs.source import Block, Source
 from components.logs.tracing import link_traces
 
 COLUMNS = (
@@ -32,42 +34,69 @@ def assigned_lines(mined: Mined) -> Iterator[pl.DataFrame]:
 
 
 def detailed_lines(
-    source: Source, mined: Mined, clusters: pl.Series, year: int, spans: pl.DataFrame | None
+    source: Source, mined: Mined, shaper: Shaper, clusters: pl.Series, year: int, spans: pl.DataFrame | None
 ) -> Iterator[pl.DataFrame]:
     """COLUMNS, and TRACE_COLUMNS where spans are given, of every line; `clusters` is aligned to the templates."""
     clustered = mined.templates.select("template_id").with_columns(clusters.alias("cluster"))
     about = mined.shapes.join(clustered, on="template_id", how="left", maintain_order="left")
     about = about.with_columns(categorize(pl.col("template")).alias("categories"))
-    starts, start = [], 0
-    for codes in mined.line_codes:
-        starts.append(start)
-        start += len(codes)
+    reader = Reader(source, shaper, year, with_messages=spans is not None)
 
-    def detail(numbered: tuple[int, pl.DataFrame]) -> pl.DataFrame:
-        index, block = numbered
-        codes = mined.line_codes[index]
-        records = source.layout.records(block, year)
-        frame = pl.concat([records, about[codes]], how="horizontal").with_columns(
-            pl.int_range(starts[index], starts[index] + len(codes), dtype=pl.Int64).alias("line"),
-            with_severity(pl.col("categories"), pl.col("severity")).alias("categories"),
-        )
-        frame = frame.with_columns(extract_parameters(frame))
+    def detail(part: tuple[Block, Codes]) -> pl.DataFrame:
+        block, codes = part
+        named = about[codes]
+        return pl.concat([reader.read(block, named["template"]), named], how="horizontal")
+
+    start, last = 0, _NOTHING
+    for frame in in_parallel(detail, _as_mined(source, mined)):
+        frame, last = carry_on(frame, last)
+        numbers = pl.int_range(start, start + len(frame), dtype=pl.Int64)
+        start += len(frame)
+        frame = frame.with_columns(numbers.alias("line"), line_categories(frame))
         if spans is None:
-            return frame.select(COLUMNS)
-        links = link_traces(frame.select("message", "timestamp", "service", "trace_id"), spans)
-        return pl.concat([frame.select(COLUMNS), links], how="horizontal")
+            yield frame.select(COLUMNS)
+        else:
+            links = link_traces(frame.select("message", "timestamp", "service", "trace_id"), spans)
+            yield pl.concat([frame.select(COLUMNS), links], how="horizontal")
 
-    yield from in_parallel(detail, _as_mined(source, mined))
+
+_CARRIED = {"timestamp": TIME_DTYPE, "severity": pl.String, "service": pl.String}
+_NOTHING = pl.DataFrame(schema=_CARRIED)
 
 
-def _as_mined(source: Source, mined: Mined) -> Iterator[tuple[int, pl.DataFrame]]:
-    """The blocks once more, numbered; InputError where they are not those that were mined."""
+def carry_on(frame: pl.DataFrame, last: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Lines that continue a record (the frames of a stack trace) get its time, severity and service.
+
+    last: the fields of the last line before these, no row where there is none; that of these lines is returned.
+    """
+    if frame["continues"].any():
+        row = pl.int_range(pl.len())
+        head = pl.when(~pl.col("continues")).then(row).forward_fill()
+        filled = {name: pl.col(name).gather(head) for name in _CARRIED}
+        before = {name: pl.lit(last[name][0] if len(last) else None, dtype=dtype) for name, dtype in _CARRIED.items()}
+        frame = frame.with_columns(
+            pl.when(head.is_null()).then(before[name]).otherwise(filled[name]).alias(name) for name in _CARRIED
+        )
+    return frame, frame.select(*_CARRIED)[-1:] if len(frame) else last
+
+
+def line_categories(frame: pl.DataFrame) -> pl.Series:
+    """The categories of each line: those of its template, and what its severity adds."""
+    pairs = frame.select("categories", "severity")
+    distinct = pairs.unique()
+    told = distinct.with_columns(with_severity(pl.col("categories"), pl.col("severity")).alias("told"))
+    joined = pairs.join(told, on=["categories", "severity"], how="left", nulls_equal=True, maintain_order="left")
+    return joined["told"].alias("categories")
+
+
+def _as_mined(source: Source, mined: Mined) -> Iterator[tuple[Block, Codes]]:
+    """The blocks once more, with the codes of their lines; InputError where they are not those that were mined."""
     blocks = source.blocks()
-    for index, codes in enumerate(mined.line_codes):
+    for codes in mined.line_codes:
         block = next(blocks, None)
-        if block is None or len(block) != len(codes):
+        if block is None or len(block.lines) != len(codes):
             raise InputError(f"{source.path}: changed while it was read; mine a copy of it")
-        yield index, block
+        yield block, codes
 
 
 @dataclass

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 
 from components.core.errors import InputError
@@ -27,7 +26,7 @@ def plain_suffix(path: Path) -> str:
     return Path(path.stem).suffix.lower() if path.suffix.lower() in COMPRESSIONS else path.suffix.lower()
 
 
-def read_lines(path: Path, size: int | None = None) -> Iterator[pl.Series]:
+def read_lines(path: Path, size: int | None = None) -> Iterator[pa.LargeStringArray]:
     """Yield blocks of lines; a line ends at a newline, a carriage return before it is dropped.
 
     size: bytes of the stored file to read; the file may have grown past them since they were counted.
@@ -36,6 +35,14 @@ def read_lines(path: Path, size: int | None = None) -> Iterator[pl.Series]:
     """
     for block in _whole_lines(_as_utf8(read_bytes(path, size))):
         yield _split(block)
+
+
+def read_part(path: Path, start: int, size: int) -> pa.LargeStringArray:
+    """The whole lines within `size` bytes from `start` on; none where a line is longer."""
+    with path.open("rb") as stream:
+        stream.seek(start)
+        block = stream.read(size)
+    return _split(block[block.find(b"\n") + 1 : block.rfind(b"\n") + 1])
 
 
 def read_bytes(path: Path, size: int | None = None) -> Iterator[bytes]:
@@ -139,16 +146,17 @@ def _whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(held)
 
 
-def _split(block: bytes) -> pl.Series:
-    try:
-        block.decode("utf-8")
-    except UnicodeDecodeError:
-        block = block.decode("utf-8", errors="replace").encode()
-    if not block.endswith(b"\n"):
+def _split(block: bytes) -> pa.LargeStringArray:
+    if not block.isascii():
+        try:
+            block.decode("utf-8")
+        except UnicodeDecodeError:
+            block = block.decode("utf-8", errors="replace").encode()
+    block = block.replace(b"\r\n", b"\n")
+    if block and not block.endswith(b"\n"):
         block += b"\n"
-    content = np.frombuffer(block, dtype=np.uint8)
-    ends = np.flatnonzero(content == ord("\n"))
-    offsets = np.concatenate([[0], ends + 1]).astype(np.int64)
-    lines = pa.LargeStringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(block))
-    series = pl.Series("line", pl.from_arrow(lines)).str.strip_suffix("\n")
-    return series.str.strip_suffix("\r") if b"\r\n" in block else series
+    ends = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == ord("\n"))
+    # The text without its newlines, so that a line ends where the next one begins.
+    offsets = np.concatenate([[0], ends - np.arange(len(ends))]).astype(np.int64)
+    text = block.replace(b"\n", b"")
+    return pa.LargeStringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(text))

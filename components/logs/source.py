@@ -9,65 +9,86 @@ from pathlib import Path
 from typing import Literal
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from components.core.errors import InputError
 from components.core.files import read_frame
-from components.logs.header import learn_header
-from components.logs.layouts import Layout, json_layout, table_layout, text_layout
-from components.logs.reading import COMPRESSIONS, plain_suffix, read_bytes, read_lines
+from components.logs.layouts import Layout, json_kind, learn_layout, table_records
+from components.logs.reading import COMPRESSIONS, plain_suffix, read_bytes, read_lines, read_part
+from components.logs.wrappers import find_wrapper, loki_table
 
 Format = Literal["auto", "text", "jsonl", "csv"]
 FORMATS: tuple[Format, ...] = ("auto", "text", "jsonl", "csv")
 
-# Lines that a header or the keys of a JSON log are learnt from; a shorter log is its own sample.
+# Lines that headers or the keys of a JSON log are learnt from; a shorter log is its own sample.
 _SAMPLE = 1000
+# Of a large file they are taken from so many places, so many bytes each: the head of a log looks unlike the rest.
+_PLACES, _PART_BYTES = 8, 1 << 17
 _TABLE_ROWS = 100_000
 
 
 @dataclass(frozen=True)
+class Block:
+    """Lines of a file in order; of a table the lines are its messages, and `rows` has them with the other columns."""
+
+    lines: pa.LargeStringArray
+    rows: pl.DataFrame | None = None
+
+
+@dataclass(frozen=True)
 class Source:
-    """A log file: `blocks()` starts from its first line each time; `layout` reads the blocks."""
+    """A log file: `blocks()` starts from its first line each time; `layout` reads the lines of text files."""
 
     path: Path
-    format: Format
     layout: Layout
     #: Bytes of the file when it was opened: a log may grow while it is read twice, and only these count.
     size: int
     table: pl.DataFrame | None = None
 
-    def blocks(self) -> Iterator[pl.DataFrame]:
-        """Blocks of lines (column `line`) or of table rows, in order."""
+    def blocks(self) -> Iterator[Block]:
         if self.table is None:
             for lines in read_lines(self.path, self.size):
-                yield lines.to_frame("line")
+                yield Block(lines)
         else:
-            yield from self.table.iter_slices(_TABLE_ROWS)
+            for rows in self.table.iter_slices(_TABLE_ROWS):
+                yield Block(as_text(rows["body"]), rows)
 
-    def messages(self) -> Iterator[pl.Series]:
-        for block in self.blocks():
-            yield self.layout.messages(block)
+    def messages(self, lines: pl.Series) -> pl.Series:
+        """The messages of lines as blocks hold them."""
+        return lines if self.table is not None else self.layout.messages(lines)
 
-    def minable(self) -> tuple[Iterator[pl.Series], pl.Expr | None]:
-        """What `mining.mine` takes: whole lines with the way to their messages where it may see them folded."""
-        if self.layout.folds:
-            return (block["line"] for block in self.blocks()), self.layout.message
-        return self.messages(), None
+    def records(self, block: Block, year: int) -> pl.DataFrame:
+        """`message, timestamp, severity, service, trace_id, continues` of each line."""
+        if block.rows is not None:
+            return table_records(block.rows, year)
+        return self.layout.records(as_series(block.lines), year)
+
+
+def as_series(lines: pa.LargeStringArray) -> pl.Series:
+    return pl.Series("line", pl.from_arrow(lines), dtype=pl.String)
+
+
+def as_text(column: pl.Series) -> pa.LargeStringArray:
+    return pc.fill_null(column.cast(pl.String).to_arrow().cast(pa.large_string()), "")
 
 
 def open_source(path: Path, format: Format = "auto") -> Source:
     """Look at a file and learn how to read it; InputError where it is absent, empty, damaged or lacks `body`.
 
-    `auto` goes by the suffix for tables and by the first lines otherwise.
+    `auto` goes by the suffix for tables and by the lines otherwise.
     """
     suffix = plain_suffix(path)
     if suffix == ".parquet" or format == "csv" or (format == "auto" and suffix == ".csv"):
-        table = _read_table(path, suffix)
-        return Source(path, "csv", table_layout(table.schema), path.stat().st_size, table)
+        return Source(path, Layout(), path.stat().st_size if path.is_file() else 0, _read_table(path, suffix))
     size = path.stat().st_size if path.is_file() else 0
-    sample = _sample(path)
-    if format == "jsonl" or (format == "auto" and _looks_like_json(sample)):
-        return Source(path, "jsonl", json_layout(sample), size)
-    return Source(path, "text", text_layout(learn_header(sample)), size)
+    sample = _sample(path, size)
+    if format != "text" and (table := _loki(path, sample)) is not None:
+        return Source(path, Layout(), size, table)
+    wrapper = find_wrapper(sample)
+    if format == "jsonl" and not wrapper.fields:
+        return Source(path, Layout((json_kind(sample),)), size)
+    return Source(path, learn_layout(sample, wrapper), size)
 
 
 def _read_table(path: Path, suffix: str) -> pl.DataFrame:
@@ -90,14 +111,21 @@ def _read_table(path: Path, suffix: str) -> pl.DataFrame:
     return frame
 
 
-def _sample(path: Path) -> list[str]:
-    # From the first block only, spread over it: the head of a log (start-up) looks unlike the rest.
-    lines = next(iter(read_lines(path)), pl.Series("line", [], dtype=pl.String))
-    step = max(1, len(lines) // _SAMPLE)
-    return lines.gather_every(step).head(_SAMPLE).to_list()
+def _sample(path: Path, size: int) -> list[str]:
+    parts = [next(iter(read_lines(path)), None)]
+    if parts[0] is not None and size > 2 * parts[0].nbytes and path.suffix.lower() not in COMPRESSIONS:
+        parts += [read_part(path, size * place // _PLACES, _PART_BYTES) for place in range(1, _PLACES)]
+    sample: list[str] = []
+    for lines in parts:
+        if lines is not None:
+            step = max(1, len(lines) * len(parts) // _SAMPLE)
+            sample += lines[::step].to_pylist()[: _SAMPLE // len(parts)]
+    return sample
 
 
-def _looks_like_json(sample: Sequence[str]) -> bool:
-    filled = [line.lstrip() for line in sample if line.strip()]
-    objects = sum(line.startswith("{") and line.rstrip().endswith("}") for line in filled)
-    return bool(filled) and objects >= 0.8 * len(filled)
+def _loki(path: Path, sample: Sequence[str]) -> pl.DataFrame | None:
+    """The rows of a file of Loki's JSON, where its beginning looks like it."""
+    head = next((line for line in sample if line.strip()), "")[:200].replace(" ", "")
+    if not head.startswith(('{"streams":[', '{"status":"success","data":{')):
+        return None
+    return loki_table(b"".join(read_bytes(path)).decode("utf-8", errors="replace"))

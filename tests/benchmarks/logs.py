@@ -16,12 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from components.core import storage
-from components.logs.folding import Shaper
 from components.logs.masking import shape
 from components.logs.mining import mine
-from components.logs.source import open_source
+from components.logs.shaping import Shaper
+from components.logs.source import as_text, open_source
 from components.logs.specs import FileParams
 from tests.benchmarks.parsing import Accuracy, accuracy
 from tests.benchmarks.results import table, write_section
@@ -34,7 +35,7 @@ _HEADER = ("system", "GA", "FGA", "PA", "FTA", "templates (true)")
 
 def traceo(bodies: Sequence[str]) -> tuple[list[str], list[str]]:
     """Each line's template id and template by the command's defaults."""
-    return _mined([pl.Series("message", bodies, dtype=pl.String)])
+    return _mined([as_text(pl.Series("message", bodies, dtype=pl.String))])
 
 
 def traceo_with_headers(lines: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -42,7 +43,8 @@ def traceo_with_headers(lines: Sequence[str]) -> tuple[list[str], list[str]]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "raw.log"
         storage.write_bytes(str(path), ("\n".join(lines) + "\n").encode())
-        return _mined(*open_source(path, "text").minable())
+        source = open_source(path, "text")
+        return _mined((block.lines for block in source.blocks()), Shaper(source.messages))
 
 
 def digit_mask(bodies: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -51,9 +53,9 @@ def digit_mask(bodies: Sequence[str]) -> tuple[list[str], list[str]]:
     return masked, masked
 
 
-def _mined(blocks: Iterable[pl.Series], message: pl.Expr | None = None) -> tuple[list[str], list[str]]:
-    mined = mine(blocks, FileParams().min_siblings, message)
-    lines = mined.shapes[np.concatenate(mined.line_codes)]
+def _mined(blocks: Iterable[pa.LargeStringArray], shaper: Shaper | None = None) -> tuple[list[str], list[str]]:
+    mined = mine(blocks, FileParams().min_siblings, shaper)
+    lines = mined.shapes[np.concatenate(list(mined.line_codes))]
     return lines["template_id"].to_list(), lines["template"].to_list()
 
 

@@ -17,6 +17,7 @@ from components.logs import reading
 from components.logs.lines import detailed_lines
 from components.logs.masking import fill
 from components.logs.mining import mine
+from components.logs.shaping import Shaper
 from components.logs.source import open_source
 
 Command = Callable[..., int]
@@ -212,20 +213,21 @@ def test_html_page_escapes_what_lines_say(logs: Command, tmp_path: Path) -> None
 
 def test_a_log_may_grow_while_it_is_read(log: Path) -> None:
     source = open_source(log)
-    first = pl.concat(list(source.messages()))
+    first = [block.lines for block in source.blocks()]
     with log.open("a") as stream:
         stream.write("one more line\n" * 50)
-    assert pl.concat(list(source.messages())).equals(first)
+    assert [block.lines for block in source.blocks()] == first
 
 
 def test_a_log_that_shrinks_while_it_is_read_is_refused(log: Path) -> None:
     source = open_source(log)
-    mined = mine(source.messages(), 6)
+    shaper = Shaper(source.messages)
+    mined = mine((block.lines for block in source.blocks()), 6, shaper)
     clusters = pl.Series("cluster", [0] * len(mined.templates))
-    assert sum(map(len, detailed_lines(source, mined, clusters, 1970, None))) == 400
+    assert sum(map(len, detailed_lines(source, mined, shaper, clusters, 1970, None))) == 400
     log.write_text("another file altogether\n")
     with pytest.raises(InputError, match="changed while it was read"):
-        list(detailed_lines(source, mined, clusters, 1970, None))
+        list(detailed_lines(source, mined, shaper, clusters, 1970, None))
 
 
 def test_lines_are_linked_to_spans(logs: Command, log: Path, tmp_path: Path) -> None:

@@ -3,10 +3,10 @@
 import polars as pl
 import pytest
 
-from components.logs import folding
-from components.logs.folding import Shaper
+from components.logs import shaping
 from components.logs.masking import shape
-from components.logs.source import open_source
+from components.logs.shaping import Shaper
+from components.logs.source import as_text, open_source
 from tests.logs.test_logs_masking import random_messages
 
 KINDS = (
@@ -30,16 +30,16 @@ def lines_of(seed: int) -> pl.Series:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_every_line_has_the_shape_it_has_by_itself(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folding, "MAX_REMEMBERED", 500)
+    monkeypatch.setattr(shaping, "MAX_REMEMBERED_BYTES", 5000)
     lines, shaper = lines_of(seed), Shaper()
     for block in (lines[:900], lines[900:], lines[:50], lines[:0]):
-        texts, codes = shaper.shapes_of(block)
+        texts, codes = shaper.shapes_of(as_text(block))
         assert [texts[code] for code in codes] == shaped(block)
         assert texts == list(dict.fromkeys(shaped(block)))
 
 
 def test_a_null_is_an_empty_line() -> None:
-    assert Shaper().shapes_of(pl.Series("line", [None, "a 1"]))[0] == ["", "a <*>"]
+    assert Shaper().shapes_of(as_text(pl.Series("line", [None, "a 1"])))[0] == ["", "a <*>"]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_header_is_cut_from_folded_lines_as_from_whole_ones(line: str, tmp_pat
     odd = "9999999999 INFO disk sda1 took 5\nno header at all 17\n"
     path.write_text("".join(line.format(d=n % 10, n=n * 131) + "\n" for n in range(200)) + odd)
     source = open_source(path)
-    blocks, message = source.minable()
-    shaper = Shaper(message)
-    found = [texts[code] for texts, codes in map(shaper.shapes_of, blocks) for code in codes]
-    assert found == [text for block in source.messages() for text in shaped(block)]
+    shaper = Shaper(source.messages)
+    blocks = list(source.blocks())
+    found = [texts[code] for texts, codes in (shaper.shapes_of(b.lines) for b in blocks) for code in codes]
+    assert found == [text for b in blocks for text in shaped(source.records(b, 1970)["message"])]

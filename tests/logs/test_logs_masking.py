@@ -6,9 +6,10 @@ import polars as pl
 import pytest
 
 from components.logs import masking
-from components.logs.extraction import extract_parameters
 from components.logs.mining import mine
 from components.logs.siblings import merge_siblings
+from components.logs.slicing import key_parameters
+from components.logs.source import as_text
 
 _WORDS = (
     "open", "closed", "user=anna", "<*>", "<*><*>", "10.0.0.1:8080", "/var/log/a.log", "deadbeefcafe", "é", "日本",
@@ -71,14 +72,14 @@ def test_shape_and_parameters(message: str, shape: str, parameters: list[str] | 
     ],
 )
 def test_what_the_file_shows_to_vary_is_a_variable(messages: list[str], templates: set[str]) -> None:
-    assert set(mine([pl.Series(messages)], min_siblings=6).templates["template"]) == templates
+    assert set(mine([as_text(pl.Series(messages))], min_siblings=6).templates["template"]) == templates
 
 
 def test_values_found_in_one_place_are_known_in_another() -> None:
     """Six users make a variable of the first statement; two of them are enough for the second."""
     users = ["anna", "bob", "carl", "dora", "eve", "frank"]
     messages = [f"accepted key of {user} today" for user in users] + ["session of anna closed", "session of bob closed"]
-    found = set(mine([pl.Series(messages)], min_siblings=6).templates["template"])
+    found = set(mine([as_text(pl.Series(messages))], min_siblings=6).templates["template"])
     assert found == {"accepted key of <*> today", "session of <*> closed"}
 
 
@@ -99,11 +100,12 @@ def random_messages(count: int, seed: int) -> list[str]:
 @pytest.mark.parametrize("seed", range(4))
 def test_template_with_parameters_is_the_message(seed: int) -> None:
     messages = pl.Series(random_messages(4000, seed) + [f"Invalid user {w} from here" for w in "abcdefghij"])
-    mined = mine([messages[:1500], messages[1500:]], min_siblings=3)
+    mined = mine([as_text(messages[:1500]), as_text(messages[1500:])], min_siblings=3)
     codes = pl.concat([pl.Series(part) for part in mined.line_codes])
-    frame = mined.shapes[codes].with_columns(messages.alias("message"))
-    assert frame["merged"].any()
-    parameters = extract_parameters(frame)
+    shapes = messages.to_frame("m").select(masking.shape(pl.col("m"), names=True)).to_series()
+    frame = mined.shapes[codes].with_columns(messages.alias("message"), shapes.alias("shape"))
+    assert (frame["shape"] != frame["template"]).any()
+    parameters = key_parameters(frame)
     for message, template, values in zip(messages, frame["template"], parameters, strict=True):
         assert masking.fill(template, values.to_list()) == message
         assert template.count("<*>") == len(values)

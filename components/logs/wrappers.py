@@ -1,0 +1,117 @@
+"""What log shippers put around the lines of programs: Docker's JSON, the CRI of Kubernetes, syslog, Loki's pushes.
+
+Each wrapper is told by most of the sampled lines and peeled off; what is inside is a log line of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+#: A file is wrapped where this share of its sampled lines is.
+_MOST = 0.8
+_LABELS = {
+    "service": ("service_name", "service", "app", "container", "job", "pod"),
+    "severity": ("level", "severity", "detected_level"),
+}
+
+
+@dataclass(frozen=True)
+class Wrapper:
+    """How a line (column `line`) becomes the line inside, and what the wrapper says of it, as text."""
+
+    inside: pl.Expr
+    fields: Mapping[str, pl.Expr] = field(default_factory=dict)
+
+
+NO_WRAPPER = Wrapper(pl.col("line"))
+
+_CRI = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T\S+) (?:stdout|stderr) [FP](?: |$)"
+# RFC 5424: <priority>version time host app process message-id structured-data message
+_DATA = r"(?:-|(?:\[(?:[^\]\"]|\"(?:[^\"\\]|\\.)*\")*\])+)"
+_SYSLOG = rf"^<[0-9]{{1,3}}>[0-9] (\S+) \S+ (\S+) \S+ \S+ {_DATA}(?: (?:\x{{FEFF}})?|$)"
+# RFC 3164: the priority alone stands before a header that is learnt as any other.
+_PRIORITY = r"^<[0-9]{1,3}>"
+
+
+def find_wrapper(sample: Sequence[str]) -> Wrapper:
+    """The wrapper of most of the sampled lines; NO_WRAPPER where there is none."""
+    lines = [line[:2000] for line in sample if line.strip()]
+    for pattern, wrapper in ((_CRI, _cri()), (_SYSLOG, _syslog()), (_PRIORITY, _priority())):
+        told = re.compile(pattern.replace(r"\x{FEFF}", "\ufeff"))
+        if lines and sum(bool(told.match(line)) for line in lines) >= _MOST * len(lines):
+            return wrapper
+    return _docker() if _is_docker(sample) else NO_WRAPPER
+
+
+def _cri() -> Wrapper:
+    line = pl.col("line")
+    return Wrapper(line.str.replace(_CRI, ""), {"timestamp": line.str.extract(_CRI, 1)})
+
+
+def _syslog() -> Wrapper:
+    line = pl.col("line")
+    return Wrapper(
+        line.str.replace(_SYSLOG, ""),
+        {"timestamp": line.str.extract(_SYSLOG, 1), "service": line.str.extract(_SYSLOG, 2)},
+    )
+
+
+def _priority() -> Wrapper:
+    return Wrapper(pl.col("line").str.replace(_PRIORITY, ""))
+
+
+def _docker() -> Wrapper:
+    line = pl.col("line")
+    inside = pl.coalesce(line.str.json_path_match("$.log").str.strip_suffix("\n"), line)
+    return Wrapper(inside, {"timestamp": line.str.json_path_match("$.time")})
+
+
+def _is_docker(sample: Sequence[str]) -> bool:
+    filled = [line for line in sample if line.strip()]
+    records = [record for line in filled if isinstance(record := _json(line), dict)]
+    wrapped = sum(isinstance(one.get("log"), str) and "stream" in one and "time" in one for one in records)
+    return bool(filled) and wrapped >= _MOST * len(filled)
+
+
+def loki_table(text: str) -> pl.DataFrame | None:
+    """`timestamp, service, severity, body` of pushes and query results of Loki, one JSON document per line or in all.
+
+    None where the text is anything else.
+    """
+    documents = [document for document in (_json(part) for part in _documents(text)) if document is not None]
+    rows = [row for document in documents for row in _loki_rows(document)]
+    names = ["timestamp", "service", "severity", "body"]
+    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row") if rows else None
+
+
+def _documents(text: str) -> list[str]:
+    return text.splitlines() if _json(text.partition("\n")[0]) is not None else [text]
+
+
+def _loki_rows(document: Any) -> list[tuple[str, str | None, str | None, str]]:
+    if not isinstance(document, dict):
+        return []
+    data = document.get("data")
+    streams = document.get("streams") or (data.get("result") if isinstance(data, dict) else None)
+    rows = []
+    for stream in streams if isinstance(streams, list) else []:
+        labels = stream.get("stream") if isinstance(stream, dict) else None
+        if not isinstance(labels, dict) or not isinstance(stream.get("values"), list):
+            return []
+        service, severity = (next((str(labels[key]) for key in keys if labels.get(key)), None)
+                             for keys in _LABELS.values())  # fmt: skip
+        rows += [(str(value[0]), service, severity, str(value[1])) for value in stream["values"] if len(value) >= 2]
+    return rows
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
