@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from components.core.errors import InputError, TraceoError
 
 #: Works on one job and returns the human summary; raises TraceoError. A top-level function or a
@@ -73,6 +70,9 @@ def run_jobs(jobs: Sequence[Job], work: Work, label: str) -> int:
     """
     if len(jobs) == 1:
         return _run_one(jobs[0], work)
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     errors: list[tuple[Job, TraceoError]] = []
     workers = min(len(jobs), os.cpu_count() or 1)
     console = Console(stderr=True)

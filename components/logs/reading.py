@@ -147,11 +147,6 @@ def _whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _split(block: bytes) -> pa.LargeStringArray:
-    if not block.isascii():
-        try:
-            block.decode("utf-8")
-        except UnicodeDecodeError:
-            block = block.decode("utf-8", errors="replace").encode()
     block = block.replace(b"\r\n", b"\n")
     if block and not block.endswith(b"\n"):
         block += b"\n"
@@ -159,4 +154,9 @@ def _split(block: bytes) -> pa.LargeStringArray:
     # The text without its newlines, so that a line ends where the next one begins.
     offsets = np.concatenate([[0], ends - np.arange(len(ends))]).astype(np.int64)
     text = block.replace(b"\n", b"")
-    return pa.LargeStringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(text))
+    lines = pa.LargeStringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(text))
+    try:
+        lines.validate(full=True)
+    except pa.ArrowInvalid:
+        return _split(block.decode("utf-8", errors="replace").encode())
+    return lines

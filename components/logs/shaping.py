@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import numpy as np
@@ -15,7 +14,6 @@ from components.logs.masking import shape
 
 #: Text of distinct lines whose shapes are remembered from block to block; past this the memory starts anew.
 MAX_REMEMBERED_BYTES = 64 << 20
-_DIGIT = re.compile("[0-9]")
 Codes = npt.NDArray[np.int64]
 Messages = Callable[[pl.Series], pl.Series]
 
@@ -26,7 +24,8 @@ class Shaper:
     def __init__(self, messages: Messages | None = None) -> None:
         """messages: how lines become their messages, where they are more; it may not tell digits apart."""
         self._messages = messages
-        self._known: dict[str, str] = {}
+        # Of each line: its shape, and whether the shape has a digit.
+        self._known: dict[str, tuple[str, bool]] = {}
         self._bytes = 0
 
     def keys_of(self, lines: pa.LargeStringArray) -> tuple[pa.LargeStringArray, list[str], Codes]:
@@ -36,23 +35,23 @@ class Shaper:
         with such a shape have themselves as keys.
         """
         folded = fold(lines).dictionary_encode()
-        shapes = self._shapes(folded.dictionary)
+        shapes, named = self._shapes(folded.dictionary)
         codes = _indices(folded)
-        named = np.fromiter((_DIGIT.search(text) is not None for text in shapes), dtype=bool, count=len(shapes))
         rows = np.flatnonzero(named[codes]) if named.any() else ()
         if not len(rows):
             return folded.dictionary, shapes, codes
         exact = picked(lines, rows).dictionary_encode()
         codes[rows] = len(shapes) + _indices(exact)
         keys = pa.concat_arrays([folded.dictionary, exact.dictionary])
-        return keys, shapes + self._shapes(exact.dictionary), codes
+        return keys, shapes + self._shapes(exact.dictionary)[0], codes
 
     def shapes_of(self, lines: pa.LargeStringArray) -> tuple[list[str], Codes]:
         """The distinct shapes of a block in the order of their first line, and which of them each line has."""
         _, shapes, codes = self.keys_of(lines)
         return _numbered(shapes, codes)
 
-    def _shapes(self, keys: pa.LargeStringArray) -> list[str]:
+    def _shapes(self, keys: pa.LargeStringArray) -> tuple[list[str], npt.NDArray[np.bool_]]:
+        """The shape of each key, and whether it has a digit."""
         known, lines = self._known, keys.to_pylist()
         new = [line for line in lines if line not in known]
         if new:
@@ -64,8 +63,10 @@ class Shaper:
             texts = pl.Series("line", new, dtype=pl.String)
             messages = (self._messages(texts) if self._messages else texts).alias("message").to_frame()
             found = messages.select(shape(pl.col("message"), names=True)).to_series()
-            known.update(zip(new, found.to_list(), strict=True))
-        return [known[line] for line in lines]
+            digits = found.str.contains("[0-9]").to_list()
+            known.update(zip(new, zip(found.to_list(), digits, strict=True), strict=True))
+        told = [known[line] for line in lines]
+        return [shape for shape, _ in told], np.array([digit for _, digit in told], dtype=bool)
 
 
 def _indices(encoded: pa.DictionaryArray) -> Codes:

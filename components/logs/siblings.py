@@ -25,6 +25,8 @@ MAX_WORDS, MAX_LENGTH, MAX_WILDCARDS = 128, 2048, 64
 _ROUNDS = 8
 # A value found in one place lets words be told in another; after the third look there is hardly anything new.
 _LOOKS = 3
+# Numbers that are sorted at once; more would take memory, fewer time.
+_CELLS = 2_000_000
 #: Joins the words that a shape is cut into beside its spaces: in `user=root` the value alone is free.
 _GLUE = "\x1f"
 #: Words that look like values: names with a number, and literals of programming languages.
@@ -125,11 +127,26 @@ class _Group:
     def _votes(self, present: Keys, sums: Keys, weights: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """For each shape and word: the weight of the distinct shapes that are the same but for that word."""
         votes = np.zeros(present.shape, dtype=np.int64)
-        for place in range(self.length):
-            _, inverse, counts = np.unique(sums - present[:, place], return_inverse=True, return_counts=True)
-            totals = np.bincount(inverse, weights=weights[:, place]).astype(np.int64)
-            votes[:, place] = np.where(counts[inverse] > 1, totals[inverse], 0)
+        step = max(1, _CELLS // len(present))
+        for place in range(0, self.length, step):
+            some = slice(place, place + step)
+            votes[:, some] = _votes_of_places(sums[:, None] - present[:, some], weights[:, some])
         return votes
 
     def _table(self, column: pl.Series) -> npt.NDArray[Any]:
         return column.to_numpy().reshape(-1, self.length)
+
+
+def _votes_of_places(rest: Keys, weights: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """For each row and column: the weights of the column's rows with an equal `rest`, where there are several."""
+    order = rest.argsort(axis=0)
+    ranked = np.take_along_axis(rest, order, axis=0)
+    begins = np.ones(ranked.shape, dtype=bool)
+    begins[1:] = ranked[1:] != ranked[:-1]
+    # Groups are numbered through all columns, so that one count serves them all.
+    group = np.cumsum(begins.T.ravel()).reshape(begins.T.shape).T - 1
+    totals = np.bincount(group.ravel(), weights=np.take_along_axis(weights, order, axis=0).ravel()).astype(np.int64)
+    several = np.bincount(group.ravel()) > 1
+    votes = np.empty(rest.shape, dtype=np.int64)
+    np.put_along_axis(votes, order, np.where(several[group], totals[group], 0), axis=0)
+    return votes

@@ -10,7 +10,6 @@ from typing import Literal
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from components.core.errors import InputError
 from components.core.files import read_frame
@@ -70,7 +69,7 @@ def as_series(lines: pa.LargeStringArray) -> pl.Series:
 
 
 def as_text(column: pl.Series) -> pa.LargeStringArray:
-    return pc.fill_null(column.cast(pl.String).to_arrow().cast(pa.large_string()), "")
+    return column.cast(pl.String).fill_null("").to_arrow().cast(pa.large_string())
 
 
 def open_source(path: Path, format: Format = "auto") -> Source:
