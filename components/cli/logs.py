@@ -107,6 +107,8 @@ def _run(job: Job, options: Options, folder: Path | None, outputs: Path) -> str:
         _check_suffix("--plot", plot, _PLOTS)
     spans = _read_spans(options.spans) if options.spans else None
     source = open_source(job.source, options.format)
+    if not options.assign_only:
+        clustering.load_in_background()
     shaper = Shaper(source.messages)
     mined = mining.mine((block.lines for block in source.blocks()), options.params.min_siblings, shaper)
     tally = lines.Tally()

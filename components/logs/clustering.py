@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
+
 import numpy as np
 import polars as pl
 
 #: Templates that are compared with each other: the most frequent ones. Distances are quadratic in them.
 MAX_TEMPLATES = 3000
 NOISE = -1
+
+
+def load_in_background() -> None:
+    """Begin to load what clusters templates, which takes a second; the miner lets other threads work meanwhile."""
+    for module in ("sklearn.cluster", "sklearn.feature_extraction.text"):
+        threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
 
 
 def cluster_templates(templates: pl.DataFrame, max_distance: float, min_lines: int) -> pl.Series:

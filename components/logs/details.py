@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
 from components.core.times import TIME_DTYPE
-from components.logs.shaping import Shaper, picked
-from components.logs.slicing import Bytes, cut_field, cut_parameters
+from components.logs.folding import Places
+from components.logs.shapes import BlockCodes
+from components.logs.shaping import Keys, Shaper, picked
+from components.logs.slicing import Bytes, Pieces, cut_field, cut_parameters, find_parameters
 from components.logs.source import Block, Source, as_series, as_text
 from components.logs.stamps import read_stamps
+
+#: Keys whose places are remembered from block to block; past this the memory starts anew.
+MAX_REMEMBERED = 200_000
+_PLACES = ("kind", "message_at", "severity", "continues", "time_at", "time_bytes", "service_at", "service_bytes")
+_SCHEMA = {
+    name: pl.String if name == "severity" else pl.Boolean if name == "continues" else pl.Int64 for name in _PLACES
+}
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Where a key has its fields and parameters."""
+
+    places: tuple[Any, ...]
+    begins: Places
+    lengths: Places
 
 
 class Reader:
@@ -24,55 +45,85 @@ class Reader:
         self._source, self._shaper, self._year = source, shaper, year
         self._plain = Shaper()
         self._cuts = source.layout.sliceable and not with_messages and source.table is None
+        self._known: dict[int, _Known] = {}
 
-    def read(self, block: Block, templates: pl.Series) -> pl.DataFrame:
-        """`timestamp, severity, service, continues, parameters` (and `message, trace_id`) of each line."""
+    def read(self, block: Block, codes: BlockCodes, templates: pl.Series) -> pl.DataFrame:
+        """`message, timestamp, severity, service, trace_id, continues, parameters` of each line.
+
+        templates: of each row of `shapes`. Messages and trace ids are null where they are not asked for.
+        """
         if not self._cuts:
-            return self._read(block, templates)
-        keys, key_of = self._keys(self._shaper, block.lines, templates)
-        placed = pl.concat([keys, self._source.layout.places(keys["line"])], how="horizontal")
-        cut = placed["message_at"].is_not_null().to_numpy()
+            return self._read(block, templates.gather(codes.shapes))
+        known = self._look_up(block.lines, codes, templates)
+        places = pl.DataFrame([one.places for one in known], schema=_SCHEMA, orient="row")
+        cut = places["message_at"].is_not_null().to_numpy()
         if cut.all():
-            return self._cut(block.lines, placed, key_of)
-        is_cut = cut[key_of]
-        rows = np.flatnonzero(is_cut), np.flatnonzero(~is_cut)
-        parts = [self._read(_take(block, rows[1]), templates.gather(rows[1]))]
-        if len(rows[0]):
-            parts.append(self._cut(_take(block, rows[0]).lines, placed, key_of[rows[0]]).select(parts[0].columns))
-        order = np.argsort(np.concatenate([rows[1], rows[0]][: len(parts)]))
-        return pl.concat(parts)[order]
+            return self._cut(block.lines, codes.key_of, known, places)
+        is_cut = cut[codes.key_of]
+        rows = np.flatnonzero(~is_cut), np.flatnonzero(is_cut)
+        parts = [self._read(_take(block, rows[0]), templates.gather(codes.shapes[rows[0]]))]
+        if len(rows[1]):
+            rest = _take(block, rows[1]).lines
+            parts.append(self._cut(rest, codes.key_of[rows[1]], known, places).select(parts[0].columns))
+        return pl.concat(parts)[np.argsort(np.concatenate(rows))]
+
+    def _look_up(self, lines: pa.LargeStringArray, codes: BlockCodes, templates: pl.Series) -> list[_Known]:
+        known = self._known
+        new = [key for key, number in enumerate(codes.keys.tolist()) if number not in known]
+        if new:
+            if len(known) > MAX_REMEMBERED:
+                known, new = {}, list(range(len(codes.keys)))
+                self._known = known
+            first = np.zeros(len(codes.keys), dtype=np.int64)
+            first[codes.key_of[::-1]] = np.arange(len(codes.key_of))[::-1]
+            found = self._find(picked(lines, first[new]), templates.gather(codes.shape_of_key[new]))
+            known.update(zip(codes.keys[new].tolist(), found, strict=True))
+        return [known[number] for number in codes.keys.tolist()]
+
+    def _find(self, lines: pa.LargeStringArray, templates: pl.Series) -> list[_Known]:
+        """Where lines, one of each key, have their fields and parameters."""
+        keys = self._shaper.keys_of(lines)
+        frame = _frame(keys, templates)
+        frame = pl.concat([frame, self._source.layout.places(frame["line"])], how="horizontal")
+        found = find_parameters(frame.with_columns(pl.col("message_at").fill_null(0)))
+        places = frame.select(_PLACES).rows()
+        known = [_Known(place, *found.of(key)) for key, place in enumerate(places)]
+        return [known[key] for key in keys.key_of.tolist()]
 
     def _read(self, block: Block, templates: pl.Series) -> pl.DataFrame:
         records = self._source.records(block, self._year)
         messages = as_text(records["message"])
-        keys, key_of = self._keys(self._plain, messages, templates)
-        keys = keys.with_columns(pl.col("line").alias("message"), pl.lit(0).alias("message_at"))
-        return records.with_columns(cut_parameters(Bytes(messages), key_of, keys))
+        keys = self._plain.keys_of(messages)
+        frame = _frame(keys, templates).with_columns(pl.col("line").alias("message"), pl.lit(0).alias("message_at"))
+        return records.with_columns(cut_parameters(Bytes(messages), keys.key_of, find_parameters(frame)))
 
-    def _cut(self, lines: pa.LargeStringArray, keys: pl.DataFrame, key_of: npt.NDArray[np.int64]) -> pl.DataFrame:
-        block, about = Bytes(lines), keys[key_of]
+    def _cut(
+        self, lines: pa.LargeStringArray, key_of: npt.NDArray[Any], known: list[_Known], places: pl.DataFrame
+    ) -> pl.DataFrame:
+        block, about = Bytes(lines), places[key_of]
+        counts = np.array([len(one.begins) for one in known], dtype=np.int64)
+        pieces = Pieces(
+            np.concatenate([one.begins for one in known]), np.concatenate([one.lengths for one in known]), counts
+        )
         nothing = pl.lit(None, pl.String)
         return pl.select(
+            nothing.alias("message"),
             self._times(block, about).alias("timestamp"),
             about["severity"],
             cut_field(block, about["service_at"], about["service_bytes"]).alias("service"),
+            nothing.alias("trace_id"),
             about["continues"],
-            cut_parameters(block, key_of, keys),
-            message=nothing,
-            trace_id=nothing,
+            cut_parameters(block, key_of, pieces),
         )
 
     def _times(self, block: Bytes, about: pl.DataFrame) -> pl.Series:
         """Each line's timestamp, read by the format of its kind."""
+        times = pl.Series([None], dtype=TIME_DTYPE).new_from_index(0, len(about))
         if about["time_at"].null_count() == len(about):
-            return pl.Series([None], dtype=TIME_DTYPE).new_from_index(0, len(about))
+            return times
         texts = cut_field(block, about["time_at"], about["time_bytes"])
         kinds = self._source.layout.kinds
-        used = about["kind"].unique().to_list()
-        if len(used) == 1:
-            return read_stamps(texts, kinds[used[0]].time_format, self._year)
-        times = pl.Series([None], dtype=TIME_DTYPE).new_from_index(0, len(about))
-        for kind in used:
+        for kind in about["kind"].unique().to_list():
             if kind < len(kinds):
                 of_kind = about["kind"] == kind
                 # Those of other kinds are nulled first: no format but their own may read them.
@@ -80,21 +131,13 @@ class Reader:
                 times = read_stamps(own, kinds[kind].time_format, self._year).zip_with(of_kind, times)
         return times
 
-    @staticmethod
-    def _keys(
-        shaper: Shaper, lines: pa.LargeStringArray, templates: pl.Series
-    ) -> tuple[pl.DataFrame, npt.NDArray[np.int64]]:
-        """`line, shape, template` of each key of a block, and which key each line has."""
-        keys, shapes, codes = shaper.keys_of(lines)
-        used, first, key_of = np.unique(codes, return_index=True, return_inverse=True)
-        frame = pl.DataFrame(
-            {
-                "line": as_series(picked(keys, used)),
-                "shape": pl.Series([shapes[code] for code in used], dtype=pl.String),
-                "template": templates.gather(first),
-            }
-        )
-        return frame, key_of.astype(np.int64)
+
+def _frame(keys: Keys, templates: pl.Series) -> pl.DataFrame:
+    """`line, shape, template` of each key of lines with these templates."""
+    first = np.zeros(len(keys.shapes), dtype=np.int64)
+    first[keys.key_of[::-1]] = np.arange(len(keys.key_of))[::-1]
+    shapes = pl.Series("shape", keys.shapes, dtype=pl.String)
+    return pl.DataFrame([as_series(keys.lines), shapes, templates.gather(first).alias("template")])
 
 
 def _take(block: Block, rows: npt.NDArray[np.intp]) -> Block:

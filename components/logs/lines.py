@@ -12,7 +12,7 @@ from components.core.times import TIME_DTYPE
 from components.logs.categories import categorize, with_severity
 from components.logs.details import Reader
 from components.logs.mining import Mined, in_parallel
-from components.logs.shapes import Codes
+from components.logs.shapes import BlockCodes
 from components.logs.shaping import Shaper
 from components.logs.source import Block, Source
 from components.logs.tracing import link_traces
@@ -27,10 +27,10 @@ def assigned_lines(mined: Mined) -> Iterator[pl.DataFrame]:
     """`line, template_id` of every line."""
     start = 0
     for codes in mined.line_codes:
-        ids = mined.shapes["template_id"].gather(codes)
-        lines = pl.int_range(start, start + len(codes), dtype=pl.Int64, eager=True).alias("line")
+        ids = mined.shapes["template_id"].gather(codes.shapes)
+        lines = pl.int_range(start, start + len(ids), dtype=pl.Int64, eager=True).alias("line")
         yield pl.DataFrame([lines, ids])
-        start += len(codes)
+        start += len(ids)
 
 
 def detailed_lines(
@@ -42,10 +42,9 @@ def detailed_lines(
     about = about.with_columns(categorize(pl.col("template")).alias("categories"))
     reader = Reader(source, shaper, year, with_messages=spans is not None)
 
-    def detail(part: tuple[Block, Codes]) -> pl.DataFrame:
+    def detail(part: tuple[Block, BlockCodes]) -> pl.DataFrame:
         block, codes = part
-        named = about[codes]
-        return pl.concat([reader.read(block, named["template"]), named], how="horizontal")
+        return pl.concat([reader.read(block, codes, about["template"]), about[codes.shapes]], how="horizontal")
 
     start, last = 0, _NOTHING
     for frame in in_parallel(detail, _as_mined(source, mined)):
@@ -89,12 +88,12 @@ def line_categories(frame: pl.DataFrame) -> pl.Series:
     return joined["told"].alias("categories")
 
 
-def _as_mined(source: Source, mined: Mined) -> Iterator[tuple[Block, Codes]]:
+def _as_mined(source: Source, mined: Mined) -> Iterator[tuple[Block, BlockCodes]]:
     """The blocks once more, with the codes of their lines; InputError where they are not those that were mined."""
     blocks = source.blocks()
     for codes in mined.line_codes:
         block = next(blocks, None)
-        if block is None or len(block.lines) != len(codes):
+        if block is None or len(block.lines) != len(codes.key_of):
             raise InputError(f"{source.path}: changed while it was read; mine a copy of it")
         yield block, codes
 

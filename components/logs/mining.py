@@ -1,7 +1,7 @@
 """The miner: blocks of lines in, one table of templates with exact counts, and each line's template by number.
 
 The kernels (fold, hash, group) run on whole blocks, two blocks at a time; Python sees distinct shapes only. Held in
-memory: at most MAX_SHAPES distinct shapes, and four bytes per line up to MAX_CODE_BYTES; what is more goes to disk.
+memory: at most MAX_SHAPES distinct shapes, and four bytes per line up to MAX_KEY_BYTES; what is more goes to disk.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
 from components.logs.masking import template_id
-from components.logs.shapes import Codes, LineCodes, MaskedBlock, Shapes
+from components.logs.shapes import LineCodes, Shapes
 from components.logs.shaping import Shaper
 
 T = TypeVar("T")
@@ -34,7 +32,7 @@ class Mined:
 
     shapes: one row per distinct shape, in the order of its first line: `template`, `template_id`.
     templates: `template_id, template, count, first_line, last_line`, in the order of the first line.
-    line_codes: per block, each line's row of `shapes`.
+    line_codes: per block, each line's key and its row of `shapes`.
     """
 
     shapes: pl.DataFrame
@@ -47,9 +45,9 @@ def mine(blocks: Iterable[pa.LargeStringArray], min_siblings: int, shaper: Shape
 
     shaper: knows how lines become their messages; without one the lines are messages.
     """
-    shapes, masker = Shapes(min_siblings), shaper or Shaper()
-    for block in in_parallel(lambda lines: mask_block(lines, masker), blocks):
-        shapes.add(block)
+    shapes = Shapes(min_siblings)
+    for keys in in_parallel((shaper or Shaper()).keys_of, blocks):
+        shapes.add(keys)
     frame = shapes.templates()
     frame = frame.with_columns(template_ids(frame["template"]))
     counted = (
@@ -58,15 +56,6 @@ def mine(blocks: Iterable[pa.LargeStringArray], min_siblings: int, shaper: Shape
         .sort("first_line")
     )
     return Mined(frame.select("template_id", "template"), counted, shapes.line_codes)
-
-
-def mask_block(lines: pa.LargeStringArray, shaper: Shaper) -> MaskedBlock:
-    """Mask one block and number its distinct shapes."""
-    texts, codes = shaper.shapes_of(lines)
-    last = np.zeros(len(texts), dtype=np.int64)
-    last[codes] = np.arange(len(codes))
-    _, first, counts = np.unique(codes, return_index=True, return_counts=True)
-    return MaskedBlock(texts, counts.astype(np.int64), first.astype(np.int64), last, codes.astype(np.uint32))
 
 
 def template_ids(templates: pl.Series) -> pl.Series:

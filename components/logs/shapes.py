@@ -4,67 +4,70 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from components.logs.masking import WILDCARD
+from components.logs.shaping import Codes, Keys
 from components.logs.siblings import merge_siblings
 from components.logs.variants import even_out
-
-Codes = npt.NDArray[np.uint32]
-Counts = npt.NDArray[np.int64]
 
 #: Distinct shapes held at once, and their text. Where a file has more, they are merged into templates on the way; if
 #: half of the room is still taken then, the rarest give way to the one template `<*>`, whose parameter is the message.
 MAX_SHAPES, MAX_SHAPE_BYTES = 200_000, 128 << 20
-#: Numbers of lines' shapes that stay in memory; the rest is in a temporary file.
-MAX_CODE_BYTES = 256 << 20
+#: Bytes of lines' keys that stay in memory; the rest is in a temporary file.
+MAX_KEY_BYTES = 256 << 20
+_Small = npt.NDArray[np.uint32]
 
 
 @dataclass(frozen=True)
-class MaskedBlock:
-    """One block's distinct shapes in order of appearance, and which of them each line has."""
+class BlockCodes:
+    """Of one block: the number and the row of `shapes` of each of its keys, and each line's key."""
 
-    texts: list[str]
-    counts: Counts
-    first: Counts
-    last: Counts
-    local_codes: Codes
+    keys: Codes
+    shape_of_key: Codes
+    key_of: _Small
+
+    @property
+    def shapes(self) -> Codes:
+        """Each line's row of `shapes`."""
+        found: Codes = self.shape_of_key[self.key_of]
+        return found
 
 
-@dataclass
 class LineCodes:
-    """The number of each line's shape, block by block; read again as often as asked."""
+    """What is kept of the lines of each block; read again as often as asked."""
 
-    lengths: list[int] = field(default_factory=list)
-    #: Of each block: how many times shapes had been merged on the way when it was added.
-    merges: list[int] = field(default_factory=list)
-    #: Of each merge: the new number of each old one; the last one leads to the final numbers.
-    maps: list[Codes] = field(default_factory=list)
+    def __init__(self) -> None:
+        self._stream = tempfile.SpooledTemporaryFile(MAX_KEY_BYTES)  # noqa: SIM115 (closed with the object)
+        self._sizes: list[tuple[int, int, int]] = []
+        self._maps: list[Codes] = []
 
-    def __post_init__(self) -> None:
-        self._stream = tempfile.SpooledTemporaryFile(MAX_CODE_BYTES)  # noqa: SIM115 (closed with the object)
+    def add(self, keys: Keys, shape_of_key: Codes) -> None:
+        for numbers in (keys.numbers, shape_of_key, keys.key_of):
+            self._stream.write(numbers.astype(np.uint32).tobytes())
+        self._sizes.append((len(keys.numbers), len(keys.key_of), len(self._maps)))
 
-    def add(self, codes: Codes) -> None:
-        self._stream.write(codes.astype(np.uint32).tobytes())
-        self.lengths.append(len(codes))
-        self.merges.append(len(self.maps))
+    def renumber(self, new: Codes) -> None:
+        """Shapes of blocks added so far have other numbers from now on: `new` by the old ones."""
+        self._maps.append(new)
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return len(self._sizes)
 
-    def __iter__(self) -> Iterator[Codes]:
+    def __iter__(self) -> Iterator[BlockCodes]:
         at = 0
-        for length, merges in zip(self.lengths, self.merges, strict=True):
+        for keys, lines, maps in self._sizes:
             self._stream.seek(at)
-            codes = np.frombuffer(self._stream.read(4 * length), dtype=np.uint32)
-            at += 4 * length
-            for renumbered in self.maps[merges:]:
-                codes = renumbered[codes]
-            yield codes
+            part = np.frombuffer(self._stream.read(4 * (2 * keys + lines)), dtype=np.uint32)
+            at += part.nbytes
+            shapes = part[keys : 2 * keys].astype(np.int64)
+            for renumbered in self._maps[maps:]:
+                shapes = renumbered[shapes]
+            yield BlockCodes(part[:keys].astype(np.int64), shapes, part[2 * keys :])
 
 
 class Shapes:
@@ -78,31 +81,32 @@ class Shapes:
         self._first: list[int] = []
         self._last: list[int] = []
 
-    def add(self, block: MaskedBlock) -> None:
+    def add(self, keys: Keys) -> None:
         """Count a block of lines that follow those before."""
-        codes = np.empty(len(block.texts), dtype=np.uint32)
-        for local, text in enumerate(block.texts):
+        counts = np.bincount(keys.key_of, minlength=len(keys.shapes))
+        rows = np.arange(len(keys.key_of))
+        first, last = np.zeros_like(counts), np.zeros_like(counts)
+        last[keys.key_of], first[keys.key_of[::-1]] = rows, rows[::-1]
+        shape_of_key = np.empty(len(counts), dtype=np.int64)
+        for key in np.argsort(first, kind="stable").tolist():
+            text = keys.shapes[key]
             code = self._codes.setdefault(text, len(self._counts))
             if code == len(self._counts):
                 self._bytes += len(text)
                 self._counts.append(0)
-                self._first.append(self._lines + int(block.first[local]))
+                self._first.append(self._lines + int(first[key]))
                 self._last.append(0)
-            self._counts[code] += int(block.counts[local])
-            self._last[code] = self._lines + int(block.last[local])
-            codes[local] = code
-        self._lines += len(block.local_codes)
-        self.line_codes.add(codes[block.local_codes])
+            self._counts[code] += int(counts[key])
+            self._last[code] = max(self._last[code], self._lines + int(last[key]))
+            shape_of_key[key] = code
+        self._lines += len(keys.key_of)
+        self.line_codes.add(keys, shape_of_key)
         if len(self._codes) > MAX_SHAPES or self._bytes > MAX_SHAPE_BYTES:
             self._make_room()
 
     def templates(self) -> pl.DataFrame:
         """`shape, template, count, first_line, last_line` of each shape in the order of its number."""
-        frame = self._frame()
-        return frame.with_columns(merge_siblings(even_out(frame["shape"]), self._min_siblings))
-
-    def _frame(self) -> pl.DataFrame:
-        return pl.DataFrame(
+        frame = pl.DataFrame(
             {
                 "shape": pl.Series(list(self._codes), dtype=pl.String),
                 "count": pl.Series(self._counts, dtype=pl.Int64),
@@ -110,6 +114,7 @@ class Shapes:
                 "last_line": pl.Series(self._last, dtype=pl.Int64),
             }
         )
+        return frame.with_columns(merge_siblings(even_out(frame["shape"]), self._min_siblings))
 
     def _make_room(self) -> None:
         """Put merged templates in the place of their shapes; the rarest go where that is not enough."""
@@ -128,4 +133,4 @@ class Shapes:
         self._codes = {text: code for code, text in enumerate(left["template"])}
         self._counts, self._first, self._last = (left[name].to_list() for name in ("count", "first_line", "last_line"))
         self._bytes = int(left["template"].str.len_bytes().sum())
-        self.line_codes.maps.append(np.array([self._codes[text] for text in frame["template"]], dtype=np.uint32))
+        self.line_codes.renumber(np.array([self._codes[text] for text in frame["template"]], dtype=np.int64))

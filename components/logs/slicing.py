@@ -6,6 +6,8 @@ patterns, and the texts of all lines are then gathered from the block's bytes at
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,17 +45,37 @@ def cut_field(block: Bytes, at: pl.Series, length: pl.Series) -> pl.Series:
     return texts if known.all() else texts.zip_with(pl.Series(known), pl.Series([None], dtype=pl.String))
 
 
-def cut_parameters(block: Bytes, key_of: npt.NDArray[np.int64], keys: pl.DataFrame) -> pl.Series:
-    """The parameters of each line, as lists of text.
+@dataclass(frozen=True)
+class Pieces:
+    """Where each key's lines have their parameters, in bytes from the line's begin; `counts` of each key."""
 
-    keys: `message, message_at, shape, template` of each key; `key_of`: each line's row of them.
-    """
+    begins: Places
+    lengths: Places
+    counts: Places
+
+    def of(self, key: int) -> tuple[Places, Places]:
+        end = int(self._ends[key])
+        some = slice(end - int(self.counts[key]), end)
+        return self.begins[some], self.lengths[some]
+
+    @cached_property
+    def _ends(self) -> Places:
+        ends: Places = np.cumsum(self.counts)
+        return ends
+
+
+def find_parameters(keys: pl.DataFrame) -> Pieces:
+    """Where the parameters of keys are; `message, message_at, shape, template` of each."""
     known = key_parameters(keys)
-    per_key = known.list.len().to_numpy().astype(np.int64)
-    begins, lengths = _places(keys, known, per_key)
-    counts = per_key[key_of]
-    piece, first = spread((np.cumsum(per_key) - per_key)[key_of], counts)
-    texts = block.cut(np.repeat(block.starts, counts) + begins[piece], lengths[piece])
+    counts = known.list.len().to_numpy().astype(np.int64)
+    return Pieces(*_places(keys, known, counts), counts)
+
+
+def cut_parameters(block: Bytes, key_of: npt.NDArray[Any], pieces: Pieces) -> pl.Series:
+    """The parameters of each line, as lists of text; `key_of` is each line's key."""
+    counts = pieces.counts[key_of]
+    piece, first = spread((np.cumsum(pieces.counts) - pieces.counts)[key_of], counts)
+    texts = block.cut(np.repeat(block.starts, counts) + pieces.begins[piece], pieces.lengths[piece])
     offsets = pa.py_buffer(np.append(first, len(piece)))
     lists = pa.Array.from_buffers(pa.large_list(pa.large_string()), len(counts), [None, offsets], children=[texts])
     return pl.Series("parameters", pl.from_arrow(lists), dtype=_TEXTS)

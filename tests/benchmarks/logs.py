@@ -55,7 +55,7 @@ def digit_mask(bodies: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _mined(blocks: Iterable[pa.LargeStringArray], shaper: Shaper | None = None) -> tuple[list[str], list[str]]:
     mined = mine(blocks, FileParams().min_siblings, shaper)
-    lines = mined.shapes[np.concatenate(list(mined.line_codes))]
+    lines = mined.shapes[np.concatenate([codes.shapes for codes in mined.line_codes])]
     return lines["template_id"].to_list(), lines["template"].to_list()
 
 

@@ -33,13 +33,13 @@ def test_every_line_has_the_shape_it_has_by_itself(seed: int, monkeypatch: pytes
     monkeypatch.setattr(shaping, "MAX_REMEMBERED_BYTES", 5000)
     lines, shaper = lines_of(seed), Shaper()
     for block in (lines[:900], lines[900:], lines[:50], lines[:0]):
-        texts, codes = shaper.shapes_of(as_text(block))
-        assert [texts[code] for code in codes] == shaped(block)
-        assert texts == list(dict.fromkeys(shaped(block)))
+        keys = shaper.keys_of(as_text(block))
+        assert [keys.shapes[key] for key in keys.key_of] == shaped(block)
+        assert sorted(set(keys.key_of.tolist())) == list(range(len(keys.shapes)))
 
 
 def test_a_null_is_an_empty_line() -> None:
-    assert Shaper().shapes_of(as_text(pl.Series("line", [None, "a 1"])))[0] == ["", "a <*>"]
+    assert Shaper().keys_of(as_text(pl.Series("line", [None, "a 1"]))).shapes == ["", "a <*>"]
 
 
 @pytest.mark.parametrize(
@@ -58,5 +58,5 @@ def test_a_header_is_cut_from_folded_lines_as_from_whole_ones(line: str, tmp_pat
     source = open_source(path)
     shaper = Shaper(source.messages)
     blocks = list(source.blocks())
-    found = [texts[code] for texts, codes in (shaper.shapes_of(b.lines) for b in blocks) for code in codes]
+    found = [keys.shapes[key] for keys in (shaper.keys_of(b.lines) for b in blocks) for key in keys.key_of]
     assert found == [text for b in blocks for text in shaped(source.records(b, 1970)["message"])]

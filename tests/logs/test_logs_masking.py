@@ -101,7 +101,7 @@ def random_messages(count: int, seed: int) -> list[str]:
 def test_template_with_parameters_is_the_message(seed: int) -> None:
     messages = pl.Series(random_messages(4000, seed) + [f"Invalid user {w} from here" for w in "abcdefghij"])
     mined = mine([as_text(messages[:1500]), as_text(messages[1500:])], min_siblings=3)
-    codes = pl.concat([pl.Series(part) for part in mined.line_codes])
+    codes = pl.concat([pl.Series(part.shapes) for part in mined.line_codes])
     shapes = messages.to_frame("m").select(masking.shape(pl.col("m"), names=True)).to_series()
     frame = mined.shapes[codes].with_columns(messages.alias("message"), shapes.alias("shape"))
     assert (frame["shape"] != frame["template"]).any()
