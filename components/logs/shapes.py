@@ -114,7 +114,8 @@ class Shapes:
                 "last_line": pl.Series(self._last, dtype=pl.Int64),
             }
         )
-        return frame.with_columns(merge_siblings(even_out(frame["shape"]), self._min_siblings))
+        evened, values = even_out(frame["shape"])
+        return frame.with_columns(merge_siblings(evened, self._min_siblings, values))
 
     def _make_room(self) -> None:
         """Put merged templates in the place of their shapes; the rarest go where that is not enough."""

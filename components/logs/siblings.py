@@ -7,7 +7,7 @@ depend on the order of the lines.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,12 +29,16 @@ _LOOKS = 3
 _CELLS = 2_000_000
 #: Joins the words that a shape is cut into beside its spaces: in `user=root` the value alone is free.
 _GLUE = "\x1f"
-#: Words that look like values: names with a number, and literals of programming languages.
-_VALUE = r"[0-9]|^(?i:true|false|null|none|nil|yes|no|on|off)$"
+#: Words that look like values: names with a number, dotted names, literals of programming languages, and units.
+_UNIT = "(?:[KMGTP]i?)?B|[kmgt]b|bytes|[num]s|s|secs?|mins?|hours?|days?"
+_SIGNED = r"^[#$@]<\*>$"
+_VALUE = (
+    rf"[0-9]|^(?i:true|false|null|none|nil|yes|no|on|off)$|^(?:{_UNIT})$|^[A-Za-z_]\w*(?:\.\w+){{2,}}$|{_SIGNED}"
+)
 
 
-def merge_siblings(shapes: pl.Series, min_siblings: int) -> pl.Series:
-    """The template of each shape, in the order given.
+def merge_siblings(shapes: pl.Series, min_siblings: int, values: Sequence[str] = ()) -> pl.Series:
+    """The template of each shape, in the order given; `values` are words that are known to be values.
 
     A word becomes `<*>` where at least `min_siblings` shapes differ in that word alone. Of words that look like
     values (after `=`, with a digit, or variable elsewhere in the file) two are enough, and so is one word beside a
@@ -42,7 +46,7 @@ def merge_siblings(shapes: pl.Series, min_siblings: int) -> pl.Series:
     """
     templates = shapes.to_list()
     groups = [_Group(group, min_siblings) for group in _by_length(shapes)]
-    known: Keys = np.empty(0, dtype=np.uint64)
+    known: Keys = np.unique(pl.Series(list(values), dtype=pl.String).hash(seed=1).to_numpy())
     for _ in range(_LOOKS):
         seen = np.unique(np.concatenate([known, *(group.find(known) for group in groups)]))
         if len(seen) == len(known):
@@ -56,7 +60,7 @@ def merge_siblings(shapes: pl.Series, min_siblings: int) -> pl.Series:
 
 def _by_length(shapes: pl.Series) -> Iterator[pl.DataFrame]:
     """`row, words` of the mergeable shapes, those of one number of words together."""
-    cut = shapes.str.replace_all(r"([=(\[{])", f"${{1}}{_GLUE} ").str.replace_all(r"([)\]},;])", f" {_GLUE}${{1}}")
+    cut = shapes.str.replace_all(r"([=(\[{])", f"${{1}}{_GLUE} ").str.replace_all(r"([)\]},;]|:(?:\s|$))", f" {_GLUE}${{1}}")
     frame = pl.DataFrame({"shape": shapes, "words": cut.str.split(" ")}).with_row_index("row")
     mergeable = (
         pl.col("words").list.len().is_between(2, MAX_WORDS)
@@ -80,7 +84,7 @@ class _Group:
         masked, glued = words.str.contains(WILDCARD, literal=True), words.str.contains(_GLUE, literal=True)
         self.hashes: Keys = self._table(words.hash(seed=1)).astype(np.uint64)
         self.pure = self._table(words == WILDCARD)
-        self.literal = self._table(~masked & ~glued)
+        self.literal = self._table((~masked | words.str.contains(_SIGNED)) & ~glued)
         self.wordy = self._table(words.str.contains("[[:alpha:]]") & ~masked)
         self.values = self._table(words.str.contains(_VALUE)).copy()
         self.values[:, 1:] |= self._table(words.str.ends_with("=" + _GLUE))[:, :-1]

@@ -1,4 +1,4 @@
-"""Shapes that differ in spacing or in the length of a list only become one template.
+"""Shapes that differ in spacing, in the length of a list or in the values of key=value pairs only become one template.
 
 "delete <*>", "delete <*> <*> <*>" and "delete <*> <*>" are one statement that was given lists of several lengths.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -13,13 +14,25 @@ from components.logs.masking import WILDCARD
 
 _LIST = re.compile(r"<\*>(?:[ ,;|]+<\*>)+")
 _WIDE = re.compile(r" {2,}<\*>")
-#: One shape more or less of two lengths may be two statements; three lengths of a list are a list.
+#: One shape more or less of two lengths may be two statements; three lengths of a list are a list, three values vary.
 _LENGTHS = 3
 
+# The value behind `key=`: quoted, or a word, which may hold braces (WorkSource{<*>}).
+_WORD = r"[\w.<>*/:+@#$%&~!?-]"
+_VALUE = rf"(?:\"[^\"]*\"|'[^']*'|{_WORD}*(?:\{{[^{{}}]*\}})?)"
+_PAIR = re.compile(rf"(?P<key>[\w.\])-]\s?=\s*)(?P<value>{_VALUE})(?=[\s,;)\]}}|]|$)")
+# Such a value is a variable by itself: quoted, with a number or a variable in it, or a literal of a programming language.
+_VARIABLE = re.compile(r"[\"'].*|.*(?:[0-9]|<\*>).*|(?i:true|false|null|nil|none)", re.DOTALL)
+#: In a list of so many pairs every value that varies is a variable.
+_MIN_PAIRS = 3
 
-def even_out(shapes: pl.Series) -> pl.Series:
-    """The template of each distinct shape, in the order given; a parameter may hold spaces or a whole list."""
-    texts: list[str] = shapes.to_list()
+
+def even_out(shapes: pl.Series) -> tuple[pl.Series, list[str]]:
+    """The template of each distinct shape, in the order given, and the words that were found to be values.
+
+    A parameter may hold spaces or a whole list.
+    """
+    texts, values = _even_values(shapes.to_list())
     known = set(texts)
     texts = [narrow if (narrow := _WIDE.sub(f" {WILDCARD}", text)) in known else text for text in texts]
     groups: dict[str, list[int]] = {}
@@ -30,4 +43,26 @@ def even_out(shapes: pl.Series) -> pl.Series:
         if len({texts[row].count(WILDCARD) for row in rows}) >= _LENGTHS:
             for row in rows:
                 texts[row] = short
-    return pl.Series(shapes.name, texts, dtype=pl.String)
+    return pl.Series(shapes.name, texts, dtype=pl.String), values
+
+
+def _even_values(texts: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Values of key=value pairs that vary among shapes with the same keys, or are variables by themselves, to `<*>`."""
+    groups: dict[str, list[int]] = {}
+    pairs = [[match["value"] for match in _PAIR.finditer(text)] if "=" in text else [] for text in texts]
+    for row, text in enumerate(texts):
+        if pairs[row]:
+            groups.setdefault(_PAIR.sub(rf"\g<key>{WILDCARD}", text), []).append(row)
+    found, values = list(texts), set()
+    for rows in groups.values():
+        columns = [set(column) for column in zip(*(pairs[row] for row in rows), strict=True)]
+        many = len(columns) >= _MIN_PAIRS
+        free = [column if many and len(column) >= _LENGTHS else {*filter(_VARIABLE.fullmatch, column)} for column in columns]
+        values.update(*free)
+        for row in rows:
+            spots = iter(free)
+            found[row] = _PAIR.sub(
+                lambda match, spots=spots: match["key"] + (WILDCARD if match["value"] in next(spots) else match["value"]),
+                texts[row],
+            )
+    return found, sorted(value for value in values if value and WILDCARD not in value)
