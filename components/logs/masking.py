@@ -27,7 +27,7 @@ _WINDOWS_PATH = r"(?-u:\b)[A-Za-z]:\\[^\s\"',;<>|]*"
 _HEX = r"(?-u:\b)[0-9a-fA-F]{1,4}(?::+[0-9a-fA-F]{1,4}){3,}|(?-u:\b)[a-f]{8,}(?-u:\b)"
 _HOST_AND_PORT = r"[A-Za-z][\w.-]*[0-9][\w.-]*:[0-9]{2,5}(?-u:\b)"
 
-_EMAIL = r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
+_EMAIL = r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}(?-u:\b)"
 # "<1 sec" beside "02:15": a duration below a bound is one value.
 _BOUND = r"[<>]=?[0-9]+(?:\.[0-9]+)? ?(?:us|ms|s|secs?|seconds?|mins?|minutes?|hours?)(?-u:\b)"
 # A dotted name and what is in it: com.example.app/.MainActivity, registry.example.com/team/image
@@ -37,13 +37,13 @@ _IN_DOTTED = r"(?-u:\b)[a-z]\w*(?:\.\w+)+/[\w./$-]*[\w/$]"
 _END = r"\s=,;:()\[\]{}\"'<>|#@%"
 # A word has parts between dots and hyphens: `core.2275` and `node-7` keep their name and lose their number.
 _SIGN = rf"(?:_-|[^{_END}.\-])"
-_NUMBERED = f"{_SIGN}*[0-9]{_SIGN}*"
+_NUMBERED = f"(?:{_SIGN}+-+)*{_SIGN}*[0-9]{_SIGN}*"
 _TAIL = rf"(?:[.\-]+{_SIGN}+)*"
 # Three digits in a row, digits in two places, several numbered parts, or a part that begins with a digit. What is left
 # are names such as ssh2, eth0 or jk2_init, which vary only where the file shows that they do (see siblings).
 _SURE = (
-    rf"(?:{_SIGN}*[0-9]{{3}}{_SIGN}*|{_SIGN}*[0-9][^{_END}.\-0-9]+[0-9]{_SIGN}*"
-    rf"|{_NUMBERED}(?:[.\-]+{_NUMBERED})+|(?-u:\b)[0-9]{_SIGN}*|{_SIGN}*_[0-9]+)"
+    rf"(?:(?:{_SIGN}+-+)*(?:{_SIGN}*[0-9]{{3}}{_SIGN}*|{_SIGN}*[0-9][^{_END}.\-0-9]+[0-9]{_SIGN}*)"
+    rf"|{_NUMBERED}(?:[.\-]+{_NUMBERED})+|(?:{_SIGN}+-+)*(?:(?-u:\b)[0-9]{_SIGN}*|{_SIGN}*_[0-9]+))"
 )
 # A path starts with a slash that follows no letter, or has two slashes, or is a name and an address (host/10.0.0.1).
 _STEP = f"[^{_END}/?]*[^{_END}/?.]"

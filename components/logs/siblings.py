@@ -7,6 +7,7 @@ depend on the order of the lines.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -31,6 +32,7 @@ _CELLS = 2_000_000
 _GLUE = "\x1f"
 #: Words that look like values: names with a number, dotted names, literals of programming languages, and units.
 _UNIT = "(?:[KMGTP]i?)?B|[kmgt]b|bytes|[num]s|s|secs?|mins?|hours?|days?"
+_IS_UNIT = re.compile(_UNIT)
 _SIGNED = r"^[#$@]<\*>$"
 _VALUE = (
     rf"[0-9]|^(?i:true|false|null|none|nil|yes|no|on|off)$|^(?:{_UNIT})$|^[A-Za-z_]\w*(?:\.\w+){{2,}}$|{_SIGNED}"
@@ -60,7 +62,7 @@ def merge_siblings(shapes: pl.Series, min_siblings: int, values: Sequence[str] =
 
 def _by_length(shapes: pl.Series) -> Iterator[pl.DataFrame]:
     """`row, words` of the mergeable shapes, those of one number of words together."""
-    cut = shapes.str.replace_all(r"([=(\[{])", f"${{1}}{_GLUE} ").str.replace_all(r"([)\]},;]|:(?:\s|$))", f" {_GLUE}${{1}}")
+    cut = shapes.str.replace_all(r"([=(\[{]|[A-Za-z]:(?-u:\b))", f"${{1}}{_GLUE} ").str.replace_all(r"([)\]},;]|:(?:\s|$))", f" {_GLUE}${{1}}")
     frame = pl.DataFrame({"shape": shapes, "words": cut.str.split(" ")}).with_row_index("row")
     mergeable = (
         pl.col("words").list.len().is_between(2, MAX_WORDS)
@@ -119,8 +121,11 @@ class _Group:
         changed = np.flatnonzero(self.wild.any(axis=1))
         for index, text in zip(changed, self.texts.gather(changed).to_list(), strict=True):
             free = self.wild[index]
-            words = " ".join(WILDCARD if wild else word for word, wild in zip(text, free, strict=True))
-            yield self.rows[index], words.replace(_GLUE + " ", "").replace(" " + _GLUE, "")
+            words = [WILDCARD if wild else word for word, wild in zip(text, free, strict=True)]
+            # A number with a unit that varies is one variable: 384.0 B, 2.1 KB.
+            units = [wild and bool(_IS_UNIT.fullmatch(word)) for word, wild in zip(text, free, strict=True)]
+            kept = [word for at, word in enumerate(words) if not (units[at] and words[at - 1] == WILDCARD)]
+            yield self.rows[index], " ".join(kept).replace(_GLUE + " ", "").replace(" " + _GLUE, "")
 
     def _may_go(self, first: npt.NDArray[np.intp]) -> Flags:
         """Words that may become variables; a template keeps at least one word with a letter: `<*> <*>` says nothing."""
