@@ -73,7 +73,9 @@ def _hex_runs(is_hex: Flags, starts: Places) -> tuple[Places, Places]:
     if not len(over):
         return begins, ends
     pieces = _cut(begins[over], ends[over], starts)
-    kept = [np.concatenate([np.delete(whole, over), parts]) for whole, parts in zip((begins, ends), pieces, strict=True)]
+    kept = [
+        np.concatenate([np.delete(whole, over), parts]) for whole, parts in zip((begins, ends), pieces, strict=True)
+    ]
     return kept[0], kept[1]
 
 

@@ -11,6 +11,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
+
+from components.logs.time_formats import TIME_FORMATS, TimeFormat
 
 SEVERITIES = {
     "TRACE": ("TRACE", "FINEST", "FINER", "VERBOSE"),
@@ -22,74 +25,29 @@ SEVERITIES = {
 }
 SEVERITY_OF = {name: level for level, names in SEVERITIES.items() for name in names}
 SEVERITY = "(?i:" + "|".join(sorted(SEVERITY_OF, key=len, reverse=True)) + ")"
-
-_MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
-_DAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
-_CLOCK = "[0-9]{2}:[0-9]{2}:[0-9]{2}"
-_FRACTION = "(?:[.,][0-9]{1,9})?"
-
-
-@dataclass(frozen=True)
-class TimeFormat:
-    """One way to write an instant: its pattern, and how to read it after `.` took the place of `,`.
-
-    `format` is strptime's; empty for Unix times. `prefix` completes what the text leaves out, `{year}` is
-    filled in by the reader. `sign` is what must be seen to believe in the format, where it is more than the pattern:
-    patterns do not tell digits apart, since they are shown folded lines.
-    """
-
-    pattern: str
-    format: str
-    zoned: bool = False
-    prefix: str = ""
-    sign: str = ""
-
-
-#: More specific ones first: the first that most lines of the sample have is taken.
-TIME_FORMATS = (
-    TimeFormat(
-        rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_CLOCK}{_FRACTION}(?:Z|[+-][0-9]{{2}}:?[0-9]{{2}})",
-        "%Y-%m-%dT%H:%M:%S%.f%#z",
-        zoned=True,
-    ),
-    TimeFormat(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_CLOCK}{_FRACTION}", "%Y-%m-%dT%H:%M:%S%.f"),
-    TimeFormat(
-        rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}} {_CLOCK}{_FRACTION} ?(?:Z|[+-][0-9]{{2}}:?[0-9]{{2}})",
-        "%Y-%m-%d %H:%M:%S%.f%#z",
-        zoned=True,
-    ),
-    TimeFormat(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}} {_CLOCK}{_FRACTION}", "%Y-%m-%d %H:%M:%S%.f"),
-    TimeFormat(rf"[0-9]{{4}}/[0-9]{{2}}/[0-9]{{2}} {_CLOCK}{_FRACTION}", "%Y/%m/%d %H:%M:%S%.f"),
-    TimeFormat(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9]{2}\.[0-9]{2}\.[0-9]{2}(?:\.[0-9]+)?", "%Y-%m-%d-%H.%M.%S%.f"),
-    TimeFormat(rf"[0-9]{{2}}/{_MONTH}/[0-9]{{4}}:{_CLOCK} [+-][0-9]{{4}}", "%d/%b/%Y:%H:%M:%S %z", zoned=True),
-    TimeFormat(rf"{_DAY} {_MONTH} [ 0-9][0-9] {_CLOCK}{_FRACTION} [0-9]{{4}}", "%a %b %e %H:%M:%S%.f %Y"),
-    TimeFormat(rf"{_MONTH} [ 0-9]?[0-9] {_CLOCK}{_FRACTION}", "%Y %b %e %H:%M:%S%.f", prefix="{year} "),
-    TimeFormat(rf"[0-9]{{2}}/[0-9]{{2}}/[0-9]{{2}} {_CLOCK}", "%y/%m/%d %H:%M:%S"),
-    TimeFormat(rf"[0-9]{{2}}-[0-9]{{2}} {_CLOCK}{_FRACTION}", "%Y-%m-%d %H:%M:%S%.f", prefix="{year}-"),
-    TimeFormat(r"[0-9]{6} [0-9]{6}", "%y%m%d %H%M%S"),
-    TimeFormat(rf"{_CLOCK}{_FRACTION}", "%Y-%m-%d %H:%M:%S%.f", prefix="{year}-01-01 "),
-    TimeFormat(
-        r"[0-9]{10}(?:\.[0-9]{1,9}|[0-9]{3}|[0-9]{6}|[0-9]{9})?",
-        "",
-        sign=r"1[0-9]{9}(?:\.[0-9]{1,9}|[0-9]{3}|[0-9]{6}|[0-9]{9})?",
-    ),
-)
+#: One letter stands for a level where a column holds nothing else.
+LETTERS = {"V": "TRACE", "D": "DEBUG", "I": "INFO", "W": "WARN", "E": "ERROR", "F": "FATAL"}
 
 # A column belongs to the header where this share of the sample agrees on what it is.
 _AGREED = 0.8
 _MAX_WORDS_BEFORE, _MAX_COLUMNS = 5, 8
+# Lines that must agree before a column's sameness says anything.
+_MANY = 50
 _BRACKET = r"\[(?:[^\[\]]|\[[^\[\]]*\])*\]:?"
 _WORD = re.compile(rf"{_BRACKET}(?=\s|$)|\S+")
 _COLUMNS = {
     "severity": rf"[\[<(|]*{SEVERITY}[\]>)|:,]*",
+    "letter": "[VDIWEF]",
+    "source": r"[\w./-]+\.[a-z]+:[0-9]+\]?:?",
     "number": "[0-9]+",
     "bracket": _BRACKET,
     "dash": "[-|:]+",
     "component": r"[^\s:=\[\]]+(?:\[[0-9]+\])?:",
     "dotted": r"[A-Za-z_$][\w$]*(?:[.$#@:][\w$]+)+",
     "word": r"\S+",
+    "padded": r"\S+(?:\s+|$)",
 }
-_PATTERNS = {kind: re.compile(pattern) for kind, pattern in _COLUMNS.items()}
+_PATTERNS = {kind: re.compile(pattern) for kind, pattern in _COLUMNS.items() if kind not in ("word", "padded")}
 
 
 @dataclass(frozen=True)
@@ -117,7 +75,8 @@ _MIN_LINES = 3
 def learn_headers(sample: Sequence[str]) -> tuple[Header, ...]:
     """The headers of a file that holds lines of several makings, the most frequent kinds first."""
     rest = [line[:400] for line in sample if line.strip()]
-    least, found = max(_MIN_LINES, MIN_SHARE * len(rest)), []
+    least = max(_MIN_LINES, MIN_SHARE * len(rest))
+    found: list[Header] = []
     while len(found) < MAX_HEADERS and (not found or len(rest) >= least):
         header = learn_header(rest, rare=True)
         if header == NO_HEADER:
@@ -139,17 +98,20 @@ def learn_header(sample: Sequence[str], *, rare: bool = False) -> Header:
             before = _words_before(lines, time_format, shared)
             if before is None:
                 continue
-            start = rf"^(?:\S+\s+){{{before}}}[\[(<]?{time_format.pattern}[\])>]?,?"
-            matches = [match for line in lines if (match := re.match(start + r"(?=[\s:,\-\[]|$):?", line))]
-            rests = [match.string[match.end() :].lstrip() for match in matches]
-            return _compose(time_format, before, _columns(rests))
+            lead = rf"(?:\S+\s+){{{before}}}" if before else ""
+            start = rf"^{lead}[\[(<]?{time_format.mark}{time_format.pattern}[\])>]?,?"
+            matches = [match for line in lines if (match := re.match(start + r"(?=[\s:,\-\[|]|$):?", line))]
+            rests = [match.string[match.end() :] for match in matches]
+            if sum(rest.startswith("|") for rest in rests) >= _AGREED * len(rests) > 0:
+                return piped_header(time_format, lead, rests)
+            return _compose(time_format, lead, _columns([rest.lstrip() for rest in rests]))
     columns = _columns(lines)
-    return _compose(None, 0, columns) if "severity" in columns else NO_HEADER
+    return _compose(None, "", columns) if "severity" in columns else NO_HEADER
 
 
 def _words_before(lines: Sequence[str], time_format: TimeFormat, shared: float) -> int | None:
     """How many words stand before the timestamp in most lines; None where most lines have no such timestamp."""
-    pattern = re.compile(rf"(?<![\w.:\-]){time_format.sign or time_format.pattern}(?![\w:\-])")
+    pattern = re.compile(rf"(?<![\w.:\-]){time_format.mark}{time_format.sign or time_format.pattern}(?![\w:\-])")
     found = Counter(
         len(match.string[: match.start()].rstrip("[(<").split())
         for line in lines
@@ -166,50 +128,96 @@ def _words_before(lines: Sequence[str], time_format: TimeFormat, shared: float) 
 
 def _columns(rests: Sequence[str]) -> list[str]:
     """The kinds of the columns behind the timestamp, as far as the header reaches."""
-    words = [_WORD.findall(rest)[:_MAX_COLUMNS] for rest in rests]
+    words = [[*islice(_WORD.finditer(rest), _MAX_COLUMNS)] for rest in rests]
     kinds: list[str] = []
     end = 0
     for position in range(_MAX_COLUMNS):
         column = [line[position] for line in words if len(line) > position]
         kind = _kind(column, len(words), kinds)
-        if kind in ("severity", "component", "dotted") or (kind in ("dash", "bracket") and position == end):
+        if kind == "word" and position == end and _late_dash(words, position):
+            kind = "dash"
+        if kind in _TELLING or (kind in ("dash", "bracket", "flag", "padded") and position == end):
             end = position + 1
-        kinds.append(kind)
+        kinds.append("number" if kind == "flag" else kind)
         if kind == "component":
             break
     return kinds[:end]
 
 
-def _kind(column: Sequence[str], lines: int, before: Sequence[str]) -> str:
+def _late_dash(words: Sequence[Sequence[re.Match[str]]], position: int) -> bool:
+    """Whether a dash stands here in most lines, and a word later in nearly all others."""
+    here, later = (sum(len(line) > at and line[at][0] == "-" for line in words) for at in (position, position + 1))
+    return here > later and here + later >= _AGREED * len(words)
+
+
+#: Columns that a header reaches to, whatever stands before them, and that it has once.
+_TELLING = ("severity", "letter", "source", "component", "dotted")
+
+
+def _kind(column: Sequence[re.Match[str]], lines: int, before: Sequence[str]) -> str:
     for kind, pattern in _PATTERNS.items():
-        if kind in before and kind in ("severity", "component", "dotted"):
+        if kind in before and kind in _TELLING:
             continue
-        if kind == "component" and "dotted" in before:
+        if kind in ("component", "dotted") and "dotted" in before:
             continue
-        if sum(bool(pattern.fullmatch(word)) for word in column) >= _AGREED * lines > 0:
-            return kind
-    return "word"
+        if sum(bool(pattern.fullmatch(word[0])) for word in column) >= _AGREED * lines > 0:
+            return "flag" if kind == "number" and _few(column, 2) else kind
+    # Few different words in a column that is filled up with spaces: names of channels, not sentences.
+    padded = [word for word in column if word.string[word.end() : word.end() + 2] == "  "]
+    return "padded" if len(padded) >= _AGREED * lines and _few(column, 5) and lines >= _MANY else "word"
 
 
-def _compose(time_format: TimeFormat | None, before: int, columns: Sequence[str]) -> Header:
-    lead = rf"(?:\S+\s+){{{before}}}" if before else ""
-    start = rf"{lead}[\[(<]?{time_format.pattern}[\])>]?[,:]?" if time_format else ""
-    service = next((kind for kind in ("component", "dotted") if kind in columns), None)
+def _few(column: Sequence[re.Match[str]], different: int) -> bool:
+    """Whether a column of many lines has no more than so many different words."""
+    return len(column) >= _MANY and len({word[0] for word in column}) <= different
+
+
+def piped_header(time_format: TimeFormat, lead: str, rests: Sequence[str]) -> Header:
+    """The header of lines whose fields end in `|`, the message standing behind the last one."""
+    pipes = Counter(rest.count("|") for rest in rests).most_common(1)[0][0]
+    fields = [rest.split("|")[1:pipes] for rest in rests if rest.count("|") >= pipes]
+    severity = service = None
+    start = rf"{lead}{time_format.mark}{time_format.pattern}"
+    for place, column in enumerate(zip(*fields, strict=True)):
+        group = rf"^({start}\|(?:[^|]*\|){{{place}}}\s*)"
+        told = sum(bool(re.fullmatch(SEVERITY, word.strip())) for word in column) >= _AGREED * len(column)
+        if told:
+            severity = severity or rf"{group}({SEVERITY})"
+        elif not service and not all(word.strip().isdigit() for word in column):
+            service = rf"{group}([^|\s]+)"
+    pattern = rf"^{start}\|(?:[^|]*\|){{{pipes - 1}}}"
+    return Header(
+        pattern, pattern, time_format, rf"^({lead}{time_format.mark})({time_format.pattern})", severity, service
+    )
+
+
+def _compose(time_format: TimeFormat | None, lead: str, columns: Sequence[str]) -> Header:
+    mark = time_format.mark if time_format else ""
+    start = rf"{lead}[\[(<]?{mark}{time_format.pattern}[\])>]?[,:]?" if time_format else ""
+    service = next((kind for kind in ("component", "dotted", "source") if kind in columns), None)
     tail = ""
     for kind in reversed(columns):
-        tail = rf"(?:\s*{_COLUMNS[kind]}(?:\s|$){tail})?" if not start else rf"(?:\s+{_COLUMNS[kind]}{tail})?"
+        # A dash may come a word later than in most lines: `chrome.exe *64 - …` beside `chrome.exe - …`.
+        column = rf"(?:\S+\s+)?{_COLUMNS[kind]}" if kind == "dash" else _COLUMNS[kind]
+        tail = rf"(?:\s*{column}(?:\s|$){tail})?" if not start else rf"(?:\s+{column}{tail})?"
     first = rf"\s*{_COLUMNS[columns[0]]}(?:\s|$)" if columns else ""
+    severity = next((kind for kind in ("severity", "letter") if kind in columns), None)
+    levels = {"severity": SEVERITY, "letter": _COLUMNS["letter"]}
     return Header(
         fits=rf"^{start}" if start else rf"^{first}",
         pattern=rf"^{start}{tail}\s?" if start else rf"^{tail}",
         time_format=time_format,
-        time=rf"^({lead}[\[(<]?)({time_format.pattern})" if time_format else None,
-        severity=_group(start, columns, "severity", SEVERITY) if "severity" in columns else None,
+        time=rf"^({lead}[\[(<]?{mark})({time_format.pattern})" if time_format else None,
+        severity=_group(start, columns, severity, levels[severity]) if severity else _marked(lead, mark),
         service=_group(start, columns, service, _SERVICE[service]) if service else None,
     )
 
 
-_SERVICE = {"component": r"[^\s:=\[\]]+", "dotted": r"[A-Za-z_$][\w$]*(?:[.$][\w$]+)*"}
+def _marked(lead: str, mark: str) -> str | None:
+    return rf"^({lead}[\[(<]?)({mark})" if mark else None
+
+
+_SERVICE = {"component": r"[^\s:=\[\]]+", "source": r"[\w./-]+", "dotted": r"[A-Za-z_$][\w$]*(?:[.$][\w$]+)*"}
 
 
 def _group(start: str, columns: Sequence[str], kind: str, field: str) -> str:

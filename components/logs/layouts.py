@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
-from components.core.times import TIME_DTYPE
-from components.logs.header import MIN_SHARE, NO_HEADER, SEVERITY_OF, Header, TimeFormat, learn_headers
+from components.logs.header import LETTERS, MIN_SHARE, NO_HEADER, SEVERITY_OF, Header, learn_headers
 from components.logs.stamps import read_stamps
+from components.logs.time_formats import TimeFormat
 from components.logs.wrappers import NO_WRAPPER, Wrapper
 
 #: The names that loggers give a field, the usual ones first.
@@ -109,7 +109,9 @@ class Layout:
         """
         frame = lines.alias("line").to_frame().with_columns(self.wrapper.inside.alias("text"))
         frame = frame.with_columns(self.kind_of(pl.col("text")).alias("kind")).with_row_index("row")
-        parts = [_places(frame.filter(pl.col("kind") == place), kind) for place, kind in enumerate((*self.kinds, _PLAIN))]
+        parts = [
+            _places(frame.filter(pl.col("kind") == place), kind) for place, kind in enumerate((*self.kinds, _PLAIN))
+        ]
         continues = (pl.col("kind") == len(self.kinds)) & bool(self.kinds)
         return pl.concat(parts).sort("row").with_columns(continues.alias("continues")).drop("row")
 
@@ -121,7 +123,7 @@ class Layout:
             number = pl.when(fits).then(pl.lit(place, dtype=pl.UInt8)).otherwise(number)
         return number
 
-    def _read(self, lines: pl.Series, read: Any) -> pl.DataFrame:
+    def _read(self, lines: pl.Series, read: Callable[[pl.DataFrame, Kind], pl.DataFrame]) -> pl.DataFrame:
         outer = [expression.alias(f"outer_{name}") for name, expression in self.wrapper.fields.items()]
         frame = lines.alias("line").to_frame().with_columns(self.wrapper.inside.alias("text"), *outer)
         frame = frame.with_columns(self.kind_of(pl.col("text")).alias("kind")).with_row_index("row")
@@ -211,7 +213,12 @@ def _places(rows: pl.DataFrame, kind: Kind) -> pl.DataFrame:
     at_end = pl.col("line").str.ends_with(pl.col("message")) & (kind.header is not None or kind is _PLAIN)
     at = pl.col("line").str.len_bytes().cast(pl.Int64) - pl.col("message").str.len_bytes()
     return frame.select(
-        "row", "kind", "message", pl.when(at_end).then(at).alias("message_at"), level(severity).alias("severity"), **found
+        "row",
+        "kind",
+        "message",
+        pl.when(at_end).then(at).alias("message_at"),
+        level(severity).alias("severity"),
+        **found,
     )
 
 
@@ -238,7 +245,7 @@ def _finished(frame: pl.DataFrame) -> pl.DataFrame:
 
 def level(severity: pl.Expr) -> pl.Expr:
     """The level that a severity as written means: INFO for notice, FATAL for panic."""
-    return severity.str.strip_chars().str.to_uppercase().replace(SEVERITY_OF).replace("", None)
+    return severity.str.strip_chars().str.to_uppercase().replace(SEVERITY_OF | LETTERS).replace("", None)
 
 
 def trace_in_text(message: pl.Expr) -> pl.Expr:

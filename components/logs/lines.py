@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
@@ -59,7 +60,7 @@ def detailed_lines(
             yield pl.concat([frame.select(COLUMNS), links], how="horizontal")
 
 
-_CARRIED = {"timestamp": TIME_DTYPE, "severity": pl.String, "service": pl.String}
+_CARRIED: dict[str, Any] = {"timestamp": TIME_DTYPE, "severity": pl.String, "service": pl.String}
 _NOTHING = pl.DataFrame(schema=_CARRIED)
 
 

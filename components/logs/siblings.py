@@ -34,9 +34,7 @@ _GLUE = "\x1f"
 _UNIT = "(?:[KMGTP]i?)?B|[kmgt]b|bytes|[num]s|s|secs?|mins?|hours?|days?"
 _IS_UNIT = re.compile(_UNIT)
 _SIGNED = r"^[#$@]<\*>$"
-_VALUE = (
-    rf"[0-9]|^(?i:true|false|null|none|nil|yes|no|on|off)$|^(?:{_UNIT})$|^[A-Za-z_]\w*(?:\.\w+){{2,}}$|{_SIGNED}"
-)
+_VALUE = rf"[0-9]|^(?i:true|false|null|none|nil|yes|no|on|off)$|^(?:{_UNIT})$|^[A-Za-z_]\w*(?:\.\w+){{2,}}$|{_SIGNED}"
 
 
 def merge_siblings(shapes: pl.Series, min_siblings: int, values: Sequence[str] = ()) -> pl.Series:
@@ -62,7 +60,9 @@ def merge_siblings(shapes: pl.Series, min_siblings: int, values: Sequence[str] =
 
 def _by_length(shapes: pl.Series) -> Iterator[pl.DataFrame]:
     """`row, words` of the mergeable shapes, those of one number of words together."""
-    cut = shapes.str.replace_all(r"([=(\[{]|[A-Za-z]:(?-u:\b))", f"${{1}}{_GLUE} ").str.replace_all(r"([)\]},;]|:(?:\s|$))", f" {_GLUE}${{1}}")
+    cut = shapes.str.replace_all(r"([=(\[{]|[A-Za-z]:(?-u:\b))", f"${{1}}{_GLUE} ").str.replace_all(
+        r"([)\]},;]|:(?:\s|$))", f" {_GLUE}${{1}}"
+    )
     frame = pl.DataFrame({"shape": shapes, "words": cut.str.split(" ")}).with_row_index("row")
     mergeable = (
         pl.col("words").list.len().is_between(2, MAX_WORDS)

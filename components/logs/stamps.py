@@ -6,7 +6,7 @@ import polars as pl
 
 from components.core.errors import InputError
 from components.core.times import TIME_DTYPE, parse_times
-from components.logs.header import TimeFormat
+from components.logs.time_formats import TimeFormat
 
 # What nearly every structured log writes; tried before all else.
 _USUAL = "%Y-%m-%dT%H:%M:%S%.f%#z"

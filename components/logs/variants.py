@@ -21,7 +21,7 @@ _LENGTHS = 3
 _WORD = r"[\w.<>*/:+@#$%&~!?-]"
 _VALUE = rf"(?:\"[^\"]*\"|'[^']*'|{_WORD}*(?:\{{[^{{}}]*\}})?)"
 _PAIR = re.compile(rf"(?P<key>[\w.\])-]\s?=\s*)(?P<value>{_VALUE})(?=[\s,;)\]}}|]|$)")
-# Such a value is a variable by itself: quoted, with a number or a variable in it, or a literal of a programming language.
+# Such a value is a variable by itself: quoted, with a number or a variable in it, or a literal of most languages.
 _VARIABLE = re.compile(r"[\"'].*|.*(?:[0-9]|<\*>).*|(?i:true|false|null|nil|none)", re.DOTALL)
 #: In a list of so many pairs every value that varies is a variable.
 _MIN_PAIRS = 3
@@ -53,16 +53,27 @@ def _even_values(texts: Sequence[str]) -> tuple[list[str], list[str]]:
     for row, text in enumerate(texts):
         if pairs[row]:
             groups.setdefault(_PAIR.sub(rf"\g<key>{WILDCARD}", text), []).append(row)
-    found, values = list(texts), set()
+    found, values = list(texts), set[str]()
     for rows in groups.values():
         columns = [set(column) for column in zip(*(pairs[row] for row in rows), strict=True)]
-        many = len(columns) >= _MIN_PAIRS
-        free = [column if many and len(column) >= _LENGTHS else {*filter(_VARIABLE.fullmatch, column)} for column in columns]
+        free = [_free_values(column, len(columns)) for column in columns]
         values.update(*free)
         for row in rows:
-            spots = iter(free)
-            found[row] = _PAIR.sub(
-                lambda match, spots=spots: match["key"] + (WILDCARD if match["value"] in next(spots) else match["value"]),
-                texts[row],
-            )
+            found[row] = _without_values(texts[row], free)
     return found, sorted(value for value in values if value and WILDCARD not in value)
+
+
+def _free_values(column: set[str], columns: int) -> set[str]:
+    """Which of the values behind one key are those of a variable."""
+    if columns >= _MIN_PAIRS and len(column) >= _LENGTHS:
+        return column
+    return {value for value in column if _VARIABLE.fullmatch(value)}
+
+
+def _without_values(text: str, free: Sequence[set[str]]) -> str:
+    spots = iter(free)
+
+    def replaced(pair: re.Match[str]) -> str:
+        return pair["key"] + (WILDCARD if pair["value"] in next(spots) else pair["value"])
+
+    return _PAIR.sub(replaced, text)

@@ -70,7 +70,7 @@ def test_every_line_with_its_template(logs: Command, log: Path, tmp_path: Path) 
         "",
         'GET "<*>" \\ <*> <*> <*>',
         "cache warm",
-        "connection to db-<*> refused after <*> ms",
+        "connection to <*> refused after <*> ms",
         "user <*> logged in from <*>",
     ]
     assert set(lines.filter(severity="ERROR")["categories"]) == {"error;network"}
@@ -248,3 +248,45 @@ def test_lines_are_linked_to_spans(logs: Command, log: Path, tmp_path: Path) -> 
     assert linked.rows() == [(10, "t1", 1.0)]
     (tmp_path / "bad.csv").write_text("trace_id,service\nt1,cart\n")
     assert logs(log, "--output", output, "--spans", tmp_path / "bad.csv") == 2
+
+
+def test_a_stack_trace_has_the_time_and_severity_of_its_record(logs: Command, tmp_path: Path) -> None:
+    text = (
+        "2026-01-02 03:04:05 ERROR shop.cart.Handler: lost {n}\n"
+        "java.io.IOException: gone\n\tat shop.Cart.pay(Cart.java:{n})\nCaused by: x\n"
+        "2026-01-02 03:04:06 INFO shop.cart.Handler: fine {n}\n"
+    )
+    (tmp_path / "a.log").write_text("".join(text.format(n=n) for n in range(30)))
+    assert logs(tmp_path / "a.log", "--output", tmp_path / "a.parquet") == 0
+    lines = pl.read_parquet(tmp_path / "a.parquet").head(5)
+    assert lines["severity"].to_list() == ["ERROR"] * 4 + ["INFO"]
+    assert lines["service"].unique().to_list() == ["shop.cart.Handler"]
+    assert lines["timestamp"].dt.second().to_list() == [5, 5, 5, 5, 6]
+    assert lines["template"][2] == "\tat shop.Cart.pay(Cart.java:<*>)"
+    assert all("error" in categories for categories in lines["categories"][:4])
+
+
+def test_blocks_of_mixed_lines_are_put_together_in_order(
+    logs: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines of every way of reading, in blocks that begin within a stack trace."""
+    lines = []
+    for n in range(200):
+        lines += [
+            f"2026-01-02 03:04:{n % 60:02} ERROR shop.Cart{n % 3}: lost id={n:032x}",
+            f"\tat shop.Cart.pay(Cart.java:{n})",
+            f'{{"ts":"2026-01-02T05:00:{n % 60:02}Z","level":"info","msg":"say \\"{n}\\""}}',
+            f"Jun 14 15:16:{n % 60:02} host sshd[{n}]: user {n} <*> in",
+        ]
+    path = tmp_path / "a.log"
+    path.write_text("\n".join(lines))
+    assert logs(path, "--output", tmp_path / "a.parquet") == 0
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 500)
+    assert logs(path, "--output", tmp_path / "b.parquet") == 0
+    found = pl.read_parquet(tmp_path / "a.parquet")
+    assert found.equals(pl.read_parquet(tmp_path / "b.parquet"))
+    assert [fill(t, p) for t, p in found.select("template", "parameters").iter_rows()][:8:2] == [
+        f"lost id={0:032x}", 'say "0"', f"lost id={1:032x}", 'say "1"',
+    ]  # fmt: skip
+    assert found["service"].head(5).to_list() == ["shop.Cart0", "shop.Cart0", None, "sshd", "shop.Cart1"]
+    assert found["timestamp"].null_count() == 0

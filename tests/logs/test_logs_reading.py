@@ -96,6 +96,22 @@ HEADERS = {
         ("2026-01-02T03:04:00", "INFO", None, "alpha happened"),
     ),
     "unix": ("176730984{n} {level} {word} happened", ("2026-01-01T23:24:00", "INFO", None, "alpha happened")),
+    "android": (
+        "03-17 16:13:3{n}.811  1702  239{n} D Window{word}: vis={n}",
+        ("1970-03-17T16:13:30.811000", "DEBUG", "Windowalpha", "vis=0"),
+    ),
+    "klog": (
+        "W0102 15:04:0{n}.123456    1{n} node.go:12{n}] {word} happened",
+        ("1970-01-02T15:04:00.123456", "WARN", "node.go", "alpha happened"),
+    ),
+    "piped": (
+        "20171223-22:15:2{n}:606|Step_{word}|3000231{n}|{level}|changed {n}",
+        ("2017-12-23T22:15:20.606000", "INFO", "Step_alpha", "changed 0"),
+    ),
+    "program and dash": (
+        "[10.30 16:49:0{n}] chrome.exe - {word}:507{n} open",
+        ("1970-10-30T16:49:00", None, "chrome.exe", "alpha:5070 open"),
+    ),
     "no time": ("{level} {word}: done {n}", (None, "INFO", "alpha", "done 0")),
     "bare": ("{word} happened {n} times", (None, None, None, "alpha happened 0 times")),
 }
@@ -153,3 +169,91 @@ def test_a_table_needs_a_body(tmp_path: Path) -> None:
     path.write_text("timestamp,text\n2026-01-01T00:00:00Z,hello\n")
     with pytest.raises(InputError, match="no column 'body'"):
         open_source(path)
+
+
+def records_of(path: Path, text: str, year: int = 2026) -> pl.DataFrame:
+    path.write_text(text)
+    source = open_source(path)
+    return pl.concat([source.records(block, year) for block in source.blocks()])
+
+
+def test_a_column_that_is_filled_up_with_spaces_is_no_message(tmp_path: Path) -> None:
+    channels = ("CBS", "CSI")
+    lines = [f"2016-09-28 04:30:{n:02}, Info                  {channels[n % 2]}    Loaded {n}" for n in range(60)]
+    found = records_of(tmp_path / "a.log", "\n".join(lines))
+    assert found["message"].to_list() == [f"Loaded {n}" for n in range(60)]
+
+
+def test_timestamps_in_five_formats_in_one_file(tmp_path: Path) -> None:
+    stamps = (
+        "2026-01-02T03:04:05Z INFO", "[02/Jan/2026:03:04:05 +0000] INFO", "Jan  2 03:04:05 INFO",
+        "1767323045 INFO", "2026/01/02 03:04:05 INFO",
+    )  # fmt: skip
+    found = records_of(tmp_path / "a.log", "\n".join(f"{stamps[n % 5]} job {n} done" for n in range(50)))
+    assert found["message"].to_list() == [f"job {n} done" for n in range(50)]
+    assert found["timestamp"].unique().to_list() == [datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)]
+    assert found["severity"].unique().to_list() == ["INFO"]
+
+
+def test_no_timestamps_at_all(tmp_path: Path) -> None:
+    found = records_of(tmp_path / "a.log", "one thing\nanother thing\n")
+    assert found["timestamp"].to_list() == [None, None]
+    assert found["message"].to_list() == ["one thing", "another thing"]
+
+
+# Each: a file as a shipper writes it; the time, severity, service and message of its first line.
+T = "2026-01-02T03:04:05.5Z"
+WRAPPED = {
+    "docker": (
+        '{"log":"10:00:0%d INFO shop.Cart: paid \\"%d\\"\\n","stream":"stdout","time":"' + T + '"}',
+        ("INFO", "shop.Cart", 'paid "0"'),
+    ),
+    "cri": (T + " stdout F 10:00:0%d WARN shop.Cart: paid %d", ("WARN", "shop.Cart", "paid 0")),
+    "syslog": ("<34>1 " + T + ' host-1 cart 77%d - [x@1 a="b"] paid %d', (None, "cart", "paid 0")),
+    "logfmt": ("time=" + T + ' level=info service=cart n=%d msg="paid %d \\"x\\""', ("INFO", "cart", 'paid 0 "x"')),
+    "json in docker": (
+        '{"log":"{\\"level\\":\\"warn\\",\\"n\\":%d,\\"msg\\":\\"paid %d\\"}\\n","stream":"stderr","time":"' + T + '"}',
+        ("WARN", None, "paid 0"),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WRAPPED)
+def test_what_shippers_put_around_lines_is_peeled_off(tmp_path: Path, kind: str) -> None:
+    pattern, expected = WRAPPED[kind]
+    first = records_of(tmp_path / "a.log", "\n".join(pattern % (n, n) for n in range(5))).row(0, named=True)
+    assert first["timestamp"] == datetime(2026, 1, 2, 3, 4, 5, 500_000, tzinfo=UTC)
+    assert (first["severity"], first["service"], first["message"]) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"streams":[{"stream":{"app":"cart","level":"error"},"values":[["1767323045000000000","lost 1"],'
+        '["1767323046000000000","lost 2"]]}]}',
+        '{"status":"success","data":{"resultType":"streams","result":[{"stream":{"app":"cart","level":"error"},'
+        '"values":[["1767323045000000000","lost 1"],["1767323046000000000","lost 2"]]}]}}',
+    ],
+    ids=["push", "query"],
+)
+def test_json_of_loki(tmp_path: Path, text: str) -> None:
+    found = records_of(tmp_path / "a.json", text)
+    assert found.select("message", "severity", "service").rows() == [
+        ("lost 1", "ERROR", "cart"),
+        ("lost 2", "ERROR", "cart"),
+    ]
+    assert found["timestamp"][0] == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_several_formats_in_one_file(tmp_path: Path) -> None:
+    lines = []
+    for n in range(40):
+        lines += [
+            f"2026-01-02 03:04:{n:02} INFO shop.Cart: paid {n}",
+            f'{{"ts":"2026-01-02T03:04:{n:02}Z","level":"warn","msg":"slow {n}"}}',
+            f"level=error ts=2026-01-02T03:04:{n:02}Z caller=a.go:{n} msg=lost{n}",
+        ]
+    found = records_of(tmp_path / "a.log", "\n".join(lines))
+    assert found["message"].head(3).to_list() == ["paid 0", "slow 0", "lost0"]
+    assert found["severity"].head(3).to_list() == ["INFO", "WARN", "ERROR"]
+    assert found["timestamp"].null_count() == 0
