@@ -53,6 +53,7 @@ def merge_siblings(shapes: pl.Series, min_siblings: int, values: Sequence[str] =
             break
         known = seen
     for group in groups:
+        group.absorb()
         for row, template in group.templates():
             templates[row] = template
     return pl.Series("template", templates, dtype=pl.String)
@@ -115,6 +116,23 @@ class _Group:
             grown[np.flatnonzero(chosen), best[chosen]] = True
             self.wild |= grown[inverse]
         return np.unique(self.hashes[self.wild & self.literal])
+
+    def absorb(self) -> None:
+        """Shapes that differ from a template of many shapes in its variables only become of it.
+
+        Where several words vary at once, a shape may have no sibling that differs in one of them alone.
+        """
+        terms = self.hashes * self.places[0]
+        masks, mask_of, counts = np.unique(self.wild, axis=0, return_inverse=True, return_counts=True)
+        for number in np.argsort(-counts, kind="stable"):
+            free = masks[number]
+            if counts[number] < self.needed or not free.any():
+                continue
+            rest = np.where(free, np.uint64(0), terms).sum(axis=1, dtype=np.uint64)
+            keys, sizes = np.unique(rest[mask_of == number], return_counts=True)
+            joins = np.isin(rest, keys[sizes >= self.needed])
+            joins &= (self.wild <= free).all(axis=1) & (self.literal | self.pure | ~free).all(axis=1)
+            self.wild[joins] = free
 
     def templates(self) -> Iterator[tuple[int, str]]:
         """The rows of shapes that change, with their templates."""

@@ -18,6 +18,7 @@ import pyarrow as pa
 from components.logs.folding import Places, spread
 from components.logs.masking import WILDCARD, variables
 
+_LONG = 1 << 20
 _TEXTS = pl.List(pl.String)
 
 
@@ -31,9 +32,18 @@ class Bytes:
 
     def cut(self, begins: Places, lengths: Places) -> pa.LargeStringArray:
         """The texts of pieces, given by their places among all bytes."""
-        places, first = spread(begins.astype(np.int64), lengths.astype(np.int64))
-        offsets = np.append(first, int(lengths.sum()))
-        text = self._data[places]
+        offsets = np.append(0, np.cumsum(lengths, dtype=np.int64))
+        text = np.empty(offsets[-1], dtype=np.uint8)
+        # Places take eight bytes per byte, which is too much for the few pieces that are huge.
+        long = lengths > _LONG
+        for piece in np.flatnonzero(long):
+            begin = int(begins[piece])
+            text[offsets[piece] : offsets[piece + 1]] = self._data[begin : begin + int(lengths[piece])]
+        places, _ = spread(begins.astype(np.int64), np.where(long, 0, lengths).astype(np.int64))
+        if long.any():
+            text[spread(offsets[:-1], np.where(long, 0, lengths))[0]] = self._data[places]
+        else:
+            text = self._data[places]
         return pa.LargeStringArray.from_buffers(len(lengths), pa.py_buffer(offsets), pa.py_buffer(text))
 
 
