@@ -58,7 +58,7 @@ def robust_z(times: Times, values: Values) -> Scores:
     return _mean_of_columns(values, lambda column: _robust_distance(column, rows))
 
 
-def polynomial_residual(times: Times, values: Values) -> Scores:
+def polynomial(times: Times, values: Values) -> Scores:
     """Error of a parabola through the last 24 rows, in robust standard deviations of such errors."""
     fit = np.linalg.pinv(np.vander(np.arange(_PARABOLA_ROWS) / _PARABOLA_ROWS, 3))
     forecast = (np.vander([1.0], 3) @ fit)[0]
@@ -97,7 +97,7 @@ def pca(times: Times, values: Values) -> Scores:
 #: By the name that a detector of ours would have: where we offer one of that name, it runs in the baseline's place.
 BASELINES: dict[str, Baseline] = {
     baseline.__name__: baseline
-    for baseline in (random, windowed_gaussian, robust_z, polynomial_residual, spectral_residual, pca)
+    for baseline in (random, windowed_gaussian, robust_z, polynomial, spectral_residual, pca)
 }
 
 

@@ -113,7 +113,7 @@ def _headline_row(name: str, runs: Sequence[Run]) -> list[str]:
 
 
 def _lead(by_name: dict[str, list[Run]]) -> list[str]:
-    """How far `auto` leads the best other one, and what choosing the best for each series in hindsight would give."""
+    """How far `auto` is ahead of the best other one, and what choosing per series in hindsight would give."""
     others = {name: runs for name, runs in by_name.items() if name != _OURS}
     if _OURS not in by_name or not others:
         return []
@@ -128,8 +128,9 @@ def _lead(by_name: dict[str, list[Run]]) -> list[str]:
         table_ = np.array([[run.vus_pr for run in _of_columns(of, several)] for of in others.values()])
         hindsight = figures.mean(table_.max(axis=0).tolist())
         lines.append(
-            f"- VUS-PR, {title}: `{_OURS}` leads the best other, {_title(best)}, by **{_figure(lead, 3)}**, series by "
-            f"series. The best of the others chosen for each series in hindsight: {_figure(hindsight, 3)}."
+            f"- VUS-PR, {title}: `{_OURS}` minus the best other, {_title(best)}, series by series: "
+            f"**{_figure(lead, 3)}**. The best of the others chosen for each series in hindsight: "
+            f"{_figure(hindsight, 3)}."
         )
     return ["\n".join(lines)] if lines else []
 
@@ -229,7 +230,7 @@ def _minutes(found: Sequence[Found]) -> str:
 def _figure(figure: Figure, digits: int = 2) -> str:
     if not math.isfinite(figure.value):
         return _NONE
-    return f"{figure.value:.{digits}f} ({_number(figure.low)}–{_number(figure.high)})"
+    return f"{figure.value:.{digits}f} ({_number(figure.low)} to {_number(figure.high)})"
 
 
 def _number(value: float, digits: int = 2) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 
 import numpy as np
@@ -53,28 +53,35 @@ class Run:
 def run_all(cases: Sequence[Case], names: Sequence[str], workers: int) -> list[Run]:
     """Run every detector on every case, the longest cases first; sorted by case and detector as given."""
     order = {(case.set, case.name, name): (i, j) for i, case in enumerate(cases) for j, name in enumerate(names)}
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    runs = []
-    with (
-        _single_threaded(),
-        # A fork of a process that used polars can deadlock.
-        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
-        Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress,
-    ):
-        bar = progress.add_task("series and detectors", total=len(cases) * len(names))
+    # A fork of a process that used polars can deadlock.
+    with _single_threaded(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         pending: dict[Future[Run], tuple[Case, str]] = {
             pool.submit(run, case, name): (case, name)
             for case in sorted(cases, key=lambda case: -case.size)
             for name in names
         }
-        for future in as_completed(pending):
-            progress.advance(bar)
-            try:
-                runs.append(future.result())
-            except BrokenProcessPool:
-                runs.append(_judged(*pending[future], _silence(pending[future][0]), "the worker process was killed"))
+        try:
+            runs = list(_collected(pending))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return sorted(runs, key=lambda one: order[one.case.set, one.case.name, one.detector])
+
+
+def _collected(pending: dict[Future[Run], tuple[Case, str]]) -> Iterator[Run]:
+    """Runs as they end, with a progress bar on a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("series and detectors", total=len(pending))
+        for future in as_completed(list(pending)):
+            progress.advance(bar)
+            case, name = pending.pop(future)
+            try:
+                # The case came back as a copy; one is enough.
+                yield replace(future.result(), case=case)
+            except BrokenProcessPool:
+                yield _judged(case, name, _silence(case), "the worker process was killed")
 
 
 def run(case: Case, name: str) -> Run:
