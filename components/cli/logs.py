@@ -134,13 +134,14 @@ def _run(job: Job, options: Options, folder: Path | None, outputs: Path) -> str:
 def _read_spans(path: Path) -> pl.DataFrame:
     from components.core.files import read_frame
     from components.core.times import parse_times
-    from components.logs.tracing import SPAN_COLUMNS
+    from components.logs.tracing import OPTIONAL_SPAN_COLUMNS, SPAN_COLUMNS
 
     frame = read_frame(path)
     missing = [name for name in SPAN_COLUMNS if name not in frame.columns]
     if missing:
         raise InputError(f"--spans {path}: no column {missing[0]!r} (found {', '.join(frame.columns)}); add it")
-    return frame.select(SPAN_COLUMNS).with_columns(parse_times(frame["start_time"], str(path)))
+    names = [*SPAN_COLUMNS, *(name for name in OPTIONAL_SPAN_COLUMNS if name in frame.columns)]
+    return frame.select(names).with_columns(parse_times(frame["start_time"], str(path)))
 
 
 def _place(path: Path | None, job: Job, folder: Path | None, outputs: Path) -> Path | None:

@@ -18,9 +18,9 @@ kept per line moves to a temporary file, tables are the exception.
 
 A template's id is a hash of its text: the same on every run, machine, time zone and locale.
 
-Counts are lines; times are UTC; a trace's probability lies in [0, 1]; a change's `p_value` is small where the
-change is change is surprising. Modules: `folding`, `masking`, `shaping`, `variants`, `siblings`, `shapes`, `mining` (the miner)
-· `reading`, `wrappers`, `header`, `time_formats`, `stamps`, `layouts`, `source` (lines from files) · `slicing`,
-`details`, `categories`, `clustering`, `tracing`, `lines`, `writing`, `drawing` (the output) · `counting`, `change`,
-`surges` (the pipeline).
+Counts are lines; times are UTC; a trace's probability lies in [0, 1]; a change's `p_value` is small where the change
+is surprising. Modules: `folding`, `masking`, `shaping`, `variants`, `siblings`, `shapes`, `mining` (the miner) ·
+`reading`, `wrappers`, `header`, `time_formats`, `stamps`, `layouts`, `source` (lines from files) · `slicing`,
+`details`, `categories`, `clustering`, `candidates`, `tracing`, `lines`, `writing`, `drawing` (the output) · `counting`,
+`change`, `surges` (the pipeline).
 """

@@ -12,6 +12,7 @@ from components.core.errors import InputError
 from components.core.times import TIME_DTYPE
 from components.logs.categories import categorize, with_severity
 from components.logs.details import Reader
+from components.logs.layouts import trace_in_text
 from components.logs.mining import Mined, in_parallel
 from components.logs.shapes import BlockCodes
 from components.logs.shaping import Shaper
@@ -56,8 +57,12 @@ def detailed_lines(
         if spans is None:
             yield frame.select(COLUMNS)
         else:
-            links = link_traces(frame.select("message", "timestamp", "service", "trace_id"), spans)
+            links = link_traces(frame.select("message", "timestamp", "service", _trace(), "template_id"), spans)
             yield pl.concat([frame.select(COLUMNS), links], how="horizontal")
+
+
+def _trace() -> pl.Expr:
+    return pl.coalesce("trace_id", trace_in_text(pl.col("message"))).alias("trace_id")
 
 
 _CARRIED: dict[str, Any] = {"timestamp": TIME_DTYPE, "severity": pl.String, "service": pl.String}

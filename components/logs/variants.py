@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from components.logs.masking import WILDCARD
+from components.logs.siblings import MAX_LENGTH, MAX_WILDCARDS
 
 _LIST = re.compile(r"<\*>(?:[ ,;|]+<\*>)+")
 _WIDE = re.compile(r" {2,}<\*>")
@@ -49,7 +50,7 @@ def even_out(shapes: pl.Series) -> tuple[pl.Series, list[str]]:
 def _even_values(texts: Sequence[str]) -> tuple[list[str], list[str]]:
     """Values of key=value pairs that vary among shapes with the same keys, or are variables by themselves, to `<*>`."""
     groups: dict[str, list[int]] = {}
-    pairs = [[match["value"] for match in _PAIR.finditer(text)] if "=" in text else [] for text in texts]
+    pairs = [[match["value"] for match in _PAIR.finditer(text)] if _is_sentence(text) else [] for text in texts]
     for row, text in enumerate(texts):
         if pairs[row]:
             groups.setdefault(_PAIR.sub(rf"\g<key>{WILDCARD}", text), []).append(row)
@@ -61,6 +62,11 @@ def _even_values(texts: Sequence[str]) -> tuple[list[str], list[str]]:
         for row in rows:
             found[row] = _without_values(texts[row], free)
     return found, sorted(value for value in values if value and WILDCARD not in value)
+
+
+def _is_sentence(text: str) -> bool:
+    # Of a dump of kilobytes, a pattern with hundreds of groups would have to find the parameters.
+    return len(text) <= MAX_LENGTH and text.count(WILDCARD) <= MAX_WILDCARDS
 
 
 def _free_values(column: set[str], columns: int) -> set[str]:

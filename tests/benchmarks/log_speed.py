@@ -1,0 +1,106 @@
+"""How fast `traceo logs` reads real lines, beside Drain3 and masking line by line in the same run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from tests.benchmarks.drain import Drain
+from tests.benchmarks.results import table
+
+#: Bytes of lines that the slow ones are given: every so many-th line of the file.
+_SLOW_BYTES = 3_000_000
+_RUNS = 3
+
+
+@dataclass(frozen=True)
+class Run:
+    """Wall and processor seconds, and the most memory held, of one command."""
+
+    wall: float
+    processor: float
+    memory_mb: float
+
+
+def report(data: Path, drain: Drain) -> list[str]:
+    """The paragraphs of RESULTS.md on speed."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "nezha.log"
+        size = write_lines(data, path)
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        output = Path(folder) / "lines.parquet"
+        assign = best([str(path), "--assign-only", "--output", str(output)])
+        counted = pl.read_parquet(output)
+        full = best([str(path), "--output", str(output), "--templates", str(Path(folder) / "t.csv")])
+        total = pl.read_csv(Path(folder) / "t.csv")["count"].sum()
+        one = Path(folder) / "one.log"
+        one.write_text("2026-01-02 03:04:05 INFO shop.Cart: paid 17\n")
+        start = best([str(one), "--assign-only", "--output", str(output)])
+    some = lines[:: max(1, size // _SLOW_BYTES)]
+    some_mb = sum(len(line.encode()) + 1 for line in some) / 1e6
+    drain(some)
+    masked = _masking(some)
+    mb = size / 1e6
+    rate = some_mb / drain.seconds[1]
+    rows = [
+        _row("Traceo, --assign-only", mb, assign.wall, assign.processor, len(counted)),
+        _row("Traceo, full extraction", mb, full.wall, full.processor, len(counted)),
+        _row("Drain3 (one process, import not counted)", some_mb, drain.seconds[1], drain.seconds[0], len(some)),
+        _row("digits masked line by line (re.sub)", some_mb, masked, masked, len(some)),
+    ]
+    return [
+        "### Speed",
+        f"{mb:.0f} MB of Nezha's log files as they are ({len(counted):,} lines, {os.cpu_count()} cores; load of the "
+        f"machine {os.getloadavg()[0]:.1f}, of which this is at most {os.cpu_count()}). Traceo: the whole command with "
+        f"its start, the best of {_RUNS} runs; Drain3 and masking: every {max(1, size // _SLOW_BYTES)}th line.",
+        table(("", "MB", "MB/s", "MB per processor second", "lines/s"), rows),
+        f"`--assign-only` is {mb / assign.wall / rate:.0f} times as fast as Drain3, "
+        f"{mb / assign.processor / (some_mb / drain.seconds[0]):.0f} times per processor second. The templates' counts "
+        f"add up to {total:,} of {len(counted):,} lines. A file of one line takes {start.wall:.2f} s "
+        f"({start.processor:.2f} s of processor). Peak memory {assign.memory_mb:.0f} MB, in full "
+        f"{full.memory_mb:.0f} MB.",
+    ]
+
+
+def write_lines(data: Path, path: Path) -> int:
+    """All rows of Nezha's log files in one file; its size in bytes."""
+    with path.open("wb") as stream:
+        for file in sorted((data / "rca" / "nezha").glob("*/log/*_log.csv")):
+            stream.write(file.read_bytes())
+    return path.stat().st_size
+
+
+def best(arguments: Sequence[str]) -> Run:
+    """The quickest of some runs of the command in processes of its own."""
+    return min((_run(arguments) for _ in range(_RUNS)), key=lambda run: run.wall)
+
+
+def _run(arguments: Sequence[str]) -> Run:
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "components.cli", "logs", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - started
+    if status:
+        raise RuntimeError(f"traceo logs {' '.join(arguments)} failed")
+    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def _masking(lines: Sequence[str]) -> float:
+    from tests.benchmarks.logs import digit_mask
+
+    started = time.process_time()
+    digit_mask(lines)
+    return time.process_time() - started
+
+
+def _row(name: str, mb: float, wall: float, processor: float, lines: int) -> list[str]:
+    return [name, f"{mb:.0f}", f"{mb / wall:.1f}", f"{mb / processor:.1f}", f"{lines / wall:,.0f}"]
