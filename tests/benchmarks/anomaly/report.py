@@ -11,7 +11,7 @@ import polars as pl
 
 from tests.benchmarks.anomaly import figures
 from tests.benchmarks.anomaly.case import Case
-from tests.benchmarks.anomaly.contenders import SHIPPED, is_baseline
+from tests.benchmarks.anomaly.contenders import EXPECTED, SHIPPED, is_baseline
 from tests.benchmarks.anomaly.curves import BUFFER
 from tests.benchmarks.anomaly.events import Found
 from tests.benchmarks.anomaly.figures import Figure
@@ -58,6 +58,7 @@ def section(runs: Sequence[Run], names: Sequence[str]) -> str:
             knob=SHIPPED.expected_false_events_per_week,
             buffer=BUFFER,
         ),
+        *_absent(names),
         *_failures(runs),
         "### All sets",
         _headline(by_name),
@@ -197,6 +198,11 @@ def _series(cases: Sequence[Case]) -> str:
         ends = [sum(case.stretches for case in own), f"{labelled / scored:.1%}", f"{sum(c.weeks for c in own):.0f}"]
         rows.append([name, len(own), max(case.columns for case in own), *sums, *ends])
     return table(header, rows)
+
+
+def _absent(names: Sequence[str]) -> list[str]:
+    missing = [name for name in EXPECTED if name not in names]
+    return [f"**Not in this run**: {', '.join(missing)}."] if missing else []
 
 
 def _failures(runs: Sequence[Run]) -> list[str]:

@@ -67,6 +67,7 @@ def test_a_whole_run_writes_the_section(results: Path, capsys: pytest.CaptureFix
     assert "| set | auto | *random* | *robust_z* |" in page
     assert "3 series of 2 public sets, 4 labelled stretches" in page
     assert "`auto` minus the best other, *robust_z*, series by series: **0.000 (0.00 to 0.00)**" in page
+    assert "**Not in this run**: voting, isolation_forest, windowed_gaussian, polynomial" in page
     out = capsys.readouterr().out
     assert "Processor time (9 runs" in out
     assert "s, at most" in out
