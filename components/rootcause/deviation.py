@@ -7,6 +7,7 @@ every window of the same length inside the normal period: what a series does the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -25,6 +26,9 @@ _CONSTANT_DEVIATION = 20.0
 #: Changes below two per mille of the usual level are not worth telling.
 _RELATIVE_FLOOR = 0.002
 _MAX_WINDOWS = 64
+#: The part of an earlier deviation that is taken off, and how far back earlier is.
+_LASTING = 0.8
+_JUST_BEFORE_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ class Deviation:
     normal windows stay below nine times in ten; windows: that statistic per normal window, with their starts;
     peak: the value that deviates most; onset_s: when it began, NaN where it did not;
     rate: the series is a counter and was turned into its increase per second;
-    coverage: normal samples relative to the case's other series, at most 1.
+    coverage: normal samples relative to the case's other series, at most 1;
+    before_z: what the samples just before the incident already deviated by.
     """
 
     series: Series
@@ -64,6 +69,13 @@ class Deviation:
     onset_s: float
     rate: bool = False
     coverage: float = 1.0
+    before_z: float = 0.0
+
+    @property
+    def new_z(self) -> float:
+        """z without most of what was there just before: what lasted already is no news."""
+        lasting = max(0.0, self.before_z * math.copysign(1.0, self.z))
+        return math.copysign(max(0.0, abs(self.z) - _LASTING * lasting), self.z)
 
 
 def series_of(metrics: pl.DataFrame, source: str = "metrics") -> list[Series]:
@@ -115,7 +127,10 @@ def _usual(normal: Floats) -> _Usual:
     ordered = np.sort(normal)
     low, median, high = (_at_share(ordered, share) for share in (0.25, 0.5, 0.75))
     spread = (high - low) / 1.349
-    return _Usual(len(ordered), median, spread if spread > 0 else float(np.std(ordered)) * 0.5)
+    if spread <= 0:
+        # Mostly constant: what it does now and then is its spread, what it did once is not.
+        spread = (_at_share(ordered, 0.95) - _at_share(ordered, 0.05)) / 3.29
+    return _Usual(len(ordered), median, spread)
 
 
 def _at_share(ordered: Floats, share: float) -> float:
@@ -179,7 +194,17 @@ def _deviation(
         onset_s=_onset(series.times, z, when.noticed - 3 * when.lead(step), int(peak_at)),
         rate=rate,
         coverage=coverage,
+        before_z=_before(series.times, z, when, step),
     )
+
+
+def _before(times: Floats, z: Floats, when: Periods, step: float) -> float:
+    """The least of the deviations in the five minutes (at least one sample) before the incident can have begun."""
+    begin = when.noticed - when.lead(step)
+    earlier = z[(times < begin) & (times >= begin - max(_JUST_BEFORE_S, 1.01 * step))]
+    if not len(earlier) or np.any(earlier > 0) and np.any(earlier < 0):
+        return 0.0
+    return float(earlier[np.argmin(np.abs(earlier))])
 
 
 def _scale(usual: _Usual, pooled: float, excursion: float) -> float:

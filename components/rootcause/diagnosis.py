@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
 
 from components.rootcause.abstention import alarm
+from components.rootcause.alerts import alert_groups, alert_scores, complaints
+from components.rootcause.budget import excesses
 from components.rootcause.case import Case
 from components.rootcause.changes import Effect, changes_of, effect_of
 from components.rootcause.deviation import Deviation, deviations, series_of
 from components.rootcause.evidence import evidence, kind_of, metric_of
+from components.rootcause.flow import volumes
 from components.rootcause.graph import CallGraph, call_graph
 from components.rootcause.logsignals import counted, log_changes
 from components.rootcause.naming import sense
 from components.rootcause.periods import Periods, periods
 from components.rootcause.ranking import Standing, rank
-from components.rootcause.signals import Signal, alert_signals, log_signals, metric_signal
+from components.rootcause.signals import Signal, alert_signals, excess_signals, log_signals, metric_signal
 from components.rootcause.specs import ScorerParams
 from components.rootcause.tracing import call_statistics, enriched, span_metrics
 
 _COUNT_SLOT_S = 300.0
+_SYMPTOMS = ("latency", "error")
 
 
 @dataclass(frozen=True)
@@ -54,11 +59,24 @@ def diagnose(case: Case, params: ScorerParams) -> Diagnosis:
     when = periods(case.incident, params, case.first())
     spans = enriched(case.spans)
     graph = call_graph(_edges(case, spans))
-    signals, silent = _signals(case, spans, when, params)
+    moved = _moved(case, spans, when)
+    groups = alert_groups(case.alerts, graph)
+    signals = _signals(case, spans, moved, when, params) + alert_signals(groups)
+    silent = not moved and not signals
     noticed = case.incident.service
-    services = case.services()
-    changes = changes_of(case.changes)
-    standings = rank(services, signals, graph, noticed, changes, when, 60 * params.change_before_min)
+    flow = volumes(moved, graph, _symptom(case, signals), noticed)
+    alerted = alert_scores(groups, complaints(case.alerts, graph), graph)
+    standings = rank(
+        case.services(),
+        signals,
+        graph,
+        noticed,
+        changes_of(case.changes),
+        when,
+        60 * params.change_before_min,
+        flow,
+        alerted,
+    )
     abstained, reason = _verdict(case, signals, silent, params)
     causes = [] if abstained else _causes(standings, graph, noticed, when, params)
     elapsed_ms = round(1000 * (time.perf_counter() - begun), 1)
@@ -72,18 +90,32 @@ def _edges(case: Case, spans: pl.DataFrame) -> list[tuple[str, str]]:
     return sorted({*given, *alerted.rows(), *seen})
 
 
-def _signals(case: Case, spans: pl.DataFrame, when: Periods, params: ScorerParams) -> tuple[list[Signal], bool]:
-    """Every signal, and whether there was no series with a normal period to compare with."""
-    series = series_of(case.metrics) + series_of(span_metrics(spans), "spans")
-    moved: list[Deviation] = deviations(series, when)
+def _moved(case: Case, spans: pl.DataFrame, when: Periods) -> list[Deviation]:
+    return deviations(series_of(case.metrics) + series_of(span_metrics(spans), "spans"), when)
+
+
+def _signals(
+    case: Case, spans: pl.DataFrame, moved: Sequence[Deviation], when: Periods, params: ScorerParams
+) -> list[Signal]:
+    """Every signal but those of alerts."""
     noticed_kind = sense(case.incident.metric).kind if case.incident.metric else None
-    signals = [metric_signal(item, params.min_deviation, noticed_kind) for item in moved]
+    traced = set(spans["service"].unique().to_list())
+    signals = [metric_signal(item, params.min_deviation, noticed_kind, traced) for item in moved]
+    signals += excess_signals(excesses(spans, when))
     signals += log_signals(log_changes(counted(case.logs), when, 0.0), params.min_deviation)
     slots = log_signals(log_changes(case.log_counts, when, _COUNT_SLOT_S), params.min_deviation)
     # A slot says what was logged in five minutes, not when: its start may lie before the deployment that did it.
-    signals += [replace(signal, onset_s=math.nan) for signal in slots]
-    signals += alert_signals(case.alerts)
-    return signals, not moved and case.alerts.is_empty()
+    return signals + [replace(signal, onset_s=math.nan) for signal in slots]
+
+
+def _symptom(case: Case, signals: Sequence[Signal]) -> str:
+    """What was noticed: latency or error, by the metric it was noticed in or else by the strongest such signal."""
+    told = sense(case.incident.metric).kind if case.incident.metric else None
+    if told in _SYMPTOMS:
+        return told
+    felt = [s for s in signals if s.kind in _SYMPTOMS and not s.internal]
+    there = [s for s in felt if s.service == case.incident.service] or felt
+    return max(there, key=lambda s: s.strength).kind if there else _SYMPTOMS[0]
 
 
 def _verdict(case: Case, signals: list[Signal], silent: bool, params: ScorerParams) -> tuple[bool, str]:

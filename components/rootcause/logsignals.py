@@ -10,8 +10,8 @@ import polars as pl
 
 from components.rootcause.periods import Periods
 
-#: Digits and long hex words are what differs between lines of one template; a mask this plain is fast.
-_VARIABLE = r"[0-9a-fA-F]{8,}|[0-9]+"
+#: Ids of several hexadecimal parts, and words with a digit in them, are what differs between lines of one template.
+_VARIABLE = r"[0-9a-fA-F]{2,}(?:-[0-9a-fA-F]{2,})+|[0-9A-Za-z]*[0-9][0-9A-Za-z]*"
 _SEVERE = re.compile(r"err|fatal|crit|severe|alert|emerg|panic", re.IGNORECASE)
 _WARNING = re.compile(r"warn", re.IGNORECASE)
 _SPEAKS_OF_FAILURE = re.compile(
@@ -19,6 +19,8 @@ _SPEAKS_OF_FAILURE = re.compile(
 )
 _MAX_CHARS = 400
 _MIN_LINES = 3
+#: Width of the slots that single lines are counted in; what half of the earlier slots stay below is usual.
+_SLOT_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -48,35 +50,54 @@ def counted(logs: pl.DataFrame) -> pl.DataFrame:
 
 
 def log_changes(counts: pl.DataFrame, when: Periods, step_s: float) -> list[LogChange]:
-    """Templates that came at least twice as often as expected in the incident, most surprising first.
+    """Templates that came at least twice as often as usual in the incident, most surprising first.
 
-    Needs lines in the normal period: without one nothing is known to be new. `step_s` is the width of the slots
+    Usual is the median over the earlier slots in which anything was logged, so that an earlier incident of the same kind
+    does not make its lines usual. Without earlier lines nothing is known to be new. `step_s` is the width of the slots
     that the counts were made in (0 for single lines).
     """
-    timed = counts.with_columns((pl.col("timestamp").dt.epoch("us") / 1e6).alias("at"))
-    lead = when.lead(step_s)
-    begin, end = when.noticed - lead - step_s, min(when.end, when.noticed + max(when.horizon_s, step_s))
-    normal = timed.filter(pl.col("at") >= when.normal_start, pl.col("at") < when.noticed - 2 * lead - step_s)
-    if normal.is_empty():
+    if counts.is_empty():
         return []
-    first, last = normal["at"].min(), normal["at"].max()
-    assert isinstance(first, float)
-    assert isinstance(last, float)
-    share = (end - begin) / max(last - first + step_s, end - begin, 1.0)
+    slot, lead = step_s or _SLOT_S, when.lead(step_s)
+    begin = when.noticed - (lead + step_s if step_s else lead / 2)
+    end = min(when.end, when.noticed + max(when.horizon_s, slot))
+    seconds = pl.col("timestamp").dt.epoch("us") / 1e6
+    timed = counts.with_columns(seconds.alias("at"), ((seconds - begin) / slot).floor().cast(pl.Int64).alias("slot"))
+    timed = timed.filter(pl.col("at") >= when.normal_start, pl.col("at") <= end)
+    earlier, now = timed.filter(pl.col("slot") < 0), timed.filter(pl.col("slot") >= 0)
+    slots, lasting = earlier["slot"].n_unique(), now["slot"].n_unique()
+    if not slots or not lasting:
+        return []
     keys = ["service", "severity", "template"]
-    before = normal.group_by(keys).agg((pl.col("count").sum() * share).alias("expected"))
-    during = timed.filter(pl.col("at") >= begin, pl.col("at") <= end)
-    now = during.group_by(keys).agg(pl.col("count").sum(), pl.col("at").min().alias("first"))
-    both = now.join(before, on=keys, how="left").with_columns(pl.col("expected").fill_null(0.0))
-    risen = both.filter(pl.col("count") >= _MIN_LINES, pl.col("count") >= 2 * pl.col("expected") + 1)
+    risen = now.group_by(keys).agg(pl.col("count").sum(), pl.col("at").min().alias("first"))
+    risen = risen.filter(pl.col("count") >= _MIN_LINES)
+    before = earlier.join(risen.select(keys), on=keys, how="semi").group_by(*keys, "slot").agg(pl.col("count").sum())
+    usual = before.group_by(keys).agg(pl.col("count").alias("counts"))
+    rows = risen.join(usual, on=keys, how="left").iter_rows(named=True)
     changes = [
-        LogChange(r["service"], r["template"], r["severity"], r["count"], r["expected"], _gravity(r), r["first"])
-        for r in risen.iter_rows(named=True)
+        LogChange(
+            row["service"],
+            row["template"],
+            row["severity"],
+            row["count"],
+            lasting * _median_with_zeros(row["counts"] or [], slots),
+            _gravity(row["severity"], row["template"]),
+            row["first"],
+        )
+        for row in rows
     ]
-    return sorted(changes, key=lambda c: (-c.surprise * (1 + c.gravity), c.service, c.template))
+    found = [change for change in changes if change.count >= 2 * change.expected + 1]
+    return sorted(found, key=lambda c: (-c.surprise * (1 + c.gravity), c.service, c.template))
 
 
-def _gravity(row: dict[str, str]) -> int:
-    if _SEVERE.search(row["severity"] or "") or _SPEAKS_OF_FAILURE.search(row["template"]):
+def _median_with_zeros(counts: list[int], slots: int) -> float:
+    """The median over `slots` slots of which only those with lines are listed."""
+    values = np.zeros(slots)
+    values[: len(counts)] = counts
+    return float(np.median(values))
+
+
+def _gravity(severity: str, template: str) -> int:
+    if _SEVERE.search(severity) or (not severity and _SPEAKS_OF_FAILURE.search(template)):
         return 2
-    return 1 if _WARNING.search(row["severity"] or "") else 0
+    return 1 if _WARNING.search(severity) or _SPEAKS_OF_FAILURE.search(template) else 0

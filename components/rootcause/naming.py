@@ -27,6 +27,9 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
 )
 _LOWER_IS_BAD = re.compile(r"availability|success|_up_|healthy|hit_ratio|hit_rate|available|idle|free")
 _SHARED = re.compile(r"^_(node|host|machine|cluster)_|^_system_node")
+#: Bytes and packets go with the traffic, unless they are lost ones.
+_VOLUME = re.compile(r"byte|packet|_receive|_transmit|_trainsmit|_recv|_rx_|_tx_|syscall|_reads?_|_writes?_|_ops_")
+_TROUBLE = re.compile(r"err|drop|loss|lost|retrans|wait|discard")
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Sense:
     """kind: one of KINDS, "queue" or "unknown"; internal: the service's own resource, not what its callers feel.
 
     bad: the direction of change that hurts ("above", "below", "both"); shared: measured on the machine
-    below, so that several services show the same value; listed: the catalogue says so, it is no guess from a name.
+    below, so that several services show the same value; listed: the catalogue says so, it is no guess from a name;
+    load: it goes with the traffic, as bytes sent do.
     """
 
     kind: str
@@ -42,6 +46,7 @@ class Sense:
     bad: str
     shared: bool = False
     listed: bool = False
+    load: bool = False
 
 
 @lru_cache(maxsize=65536)
@@ -53,4 +58,5 @@ def sense(metric: str) -> Sense:
     words = "_" + re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", metric).lower()).strip("_") + "_"
     kind = next((kind for kind, pattern in _PATTERNS if re.search(pattern, words)), "unknown")
     bad = "below" if _LOWER_IS_BAD.search(words) else "both" if kind in ("traffic", "unknown") else "above"
-    return Sense(kind, kind in INTERNAL, bad, bool(_SHARED.search(words)))
+    load = kind in ("network", "disk") and bool(_VOLUME.search(words)) and not _TROUBLE.search(words)
+    return Sense(kind, kind in INTERNAL, bad, bool(_SHARED.search(words)), load=load)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from components.rootcause.changes import Change, change_before
+from components.rootcause.flow import Volume
 from components.rootcause.graph import CallGraph
 from components.rootcause.periods import Periods
 from components.rootcause.signals import Signal
@@ -29,6 +30,8 @@ _EXPLAINS = 1.0
 #: Two callers that deviate agree on their callee; one may have trouble of its own.
 _CORROBORATED = 1.3
 _FIRST = 1.15
+#: Half of what was noticed is enough for a cause; a service whose volume is not known may be one, less likely.
+_ENOUGH, _UNKNOWN_VOLUME, _LEAST = 0.5, 0.3, 0.05
 _CHANGED = 1.5
 
 
@@ -56,13 +59,22 @@ def rank(
     changes: list[Change],
     when: Periods,
     change_before_s: float,
+    flow: Mapping[str, Volume] | None = None,
+    alerted: Mapping[str, float] | None = None,
 ) -> list[Standing]:
-    """Every service, the likeliest cause first; ties by strength, then by name."""
+    """Every service, the likeliest cause first; ties by strength, then by name.
+
+    flow: how much of the noticed symptom passes through each service, where that is known; alerted: the weight of alerts.
+    """
     by_service: dict[str, list[Signal]] = defaultdict(list)
     for signal in signals:
         if signal.strength > 0:
             by_service[signal.service].append(signal)
-    plain = {service: _combined(_external(found), _internal(found)) for service, found in by_service.items()}
+    alerted = alerted or {}
+    plain = {
+        service: _combined(_external(found), _internal(found)) + alerted.get(service, 0.0)
+        for service, found in by_service.items()
+    }
     reached = graph.reached_from(noticed)
     onsets = {service: onset for service, found in by_service.items() if (onset := _onset(found)) is not None}
     first = min(onsets.values(), default=math.inf)
@@ -72,7 +84,9 @@ def rank(
         onset = onsets.get(service)
         change = change_before(changes, service, onset or when.noticed, change_before_s)
         begins_first = onset is not None and len(onsets) > 1 and onset <= first
-        standings.append(_standing(service, found, plain, graph, reached, begins_first, change))
+        unexplained = _own_part(service, flow) if flow else None
+        weight = alerted.get(service, 0.0)
+        standings.append(_standing(service, found, plain, graph, reached, begins_first, change, unexplained, weight))
     return sorted(standings, key=lambda s: (-s.score, -s.strength, s.service))
 
 
@@ -84,9 +98,14 @@ def _standing(
     reached: Mapping[str, int],
     first: bool,
     change: Change | None,
+    unexplained: float | None,
+    alerted: float,
 ) -> Standing:
     callee, explained = _explanation(service, plain, graph)
-    score = _combined(_external(found, 1 - _EXPLAINED * explained), _internal(found))
+    if unexplained is not None:
+        explained = 1 - unexplained
+    remaining = 1 - _EXPLAINED * explained if unexplained is None else max(_LEAST, unexplained)
+    score = _combined(_external(found, remaining), _internal(found)) + alerted
     if reached and service not in reached:
         score *= _UNREACHED
     score *= 1 + _EXPLAINS * _share_explained(service, plain, graph)
@@ -105,6 +124,12 @@ def _standing(
         first,
         change,
     )
+
+
+def _own_part(service: str, flow: Mapping[str, Volume]) -> float:
+    """How much of a cause for the whole symptom a service can be by what arises in it, 0 to 1."""
+    volume = flow.get(service)
+    return min(1.0, volume.own / _ENOUGH) if volume else _UNKNOWN_VOLUME
 
 
 def _explanation(service: str, plain: Mapping[str, float], graph: CallGraph) -> tuple[str | None, float]:
@@ -129,11 +154,13 @@ def _share_explained(service: str, plain: Mapping[str, float], graph: CallGraph)
 
 
 def _external(found: Sequence[Signal], unexplained: float = 1.0) -> float:
-    return _stacked(s.strength * (1.0 if s.own else unexplained) for s in found if not s.internal)
+    return _stacked(
+        s.strength * (1.0 if s.own else unexplained) for s in found if not s.internal and s.source != "alerts"
+    )
 
 
 def _internal(found: Sequence[Signal]) -> float:
-    return _stacked(s.strength for s in found if s.internal)
+    return _stacked(s.strength for s in found if s.internal and s.source != "alerts")
 
 
 def _stacked(strengths: Iterable[float]) -> float:

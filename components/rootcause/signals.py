@@ -8,27 +8,34 @@ that on ordinary days, its own noise.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import polars as pl
-
+from components.rootcause.alerts import AlertGroup
+from components.rootcause.budget import Excess
 from components.rootcause.deviation import Deviation
 from components.rootcause.logsignals import LogChange
-from components.rootcause.naming import sense
+from components.rootcause.naming import Sense, sense
 from components.rootcause.tracing import ERROR_ORIGIN, OWN_TIME
 
 #: Past this everything is simply broken, and more would only measure how constant the series was before.
 MAX_STRENGTH = 4.0
+_MAX_DOUBLINGS = 8.0
 #: Signals that move in the harmless direction (load that falls with the traffic) are mostly consequences. Where the
 #: catalogue itself says which direction hurts they are no evidence at all: a disk that log rotation empties.
 _HARMLESS_BY_NAME = 0.3
 _TRAFFIC, _SHARED, _UNKNOWN = 0.5, 0.6, 0.8
+#: What spans tell request by request, summaries of the same requests repeat with more noise.
+_SUMMARY_OF_SPANS = 0.3
 _FELT = ("latency", "error", "traffic")
 #: Slow services do not explain errors as well as failing ones do, nor the other way round.
 _OTHER_SYMPTOM = 0.5
 _LOG_WEIGHT = (0.35, 0.6, 1.0)
+#: A utilization hurts as it nears its limit: at 30 % it may treble unnoticed.
+_FULL_PERCENT = 80.0
+_PERCENT = re.compile(r"%|percent|_pct|utili[sz]ation")
 
 
 @dataclass(frozen=True)
@@ -53,37 +60,58 @@ class Signal:
     deviation: Deviation | None = None
 
 
-def metric_signal(item: Deviation, min_deviation: float, noticed_kind: str | None) -> Signal:
-    """The signal of a series' deviation; `noticed_kind` is what the metric measures where it was noticed."""
+def metric_signal(
+    item: Deviation, min_deviation: float, noticed_kind: str | None, traced: Collection[str] = ()
+) -> Signal:
+    """The signal of a series' deviation.
+
+    noticed_kind: what the metric measures where it was noticed; traced: services whose spans are known.
+    """
     series, meaning = item.series, sense(item.series.metric)
     spans = series.source == "spans"
     kind = "error" if series.metric == ERROR_ORIGIN else "latency" if spans else meaning.kind
     internal = meaning.internal and not spans
-    harmful = "above" if spans else meaning.bad
-    rising = item.z > 0
-    hurts = harmful == "both" or rising == (harmful == "above")
-    weight = 1.0 if hurts else 0.0 if meaning.listed and not spans else _HARMLESS_BY_NAME
-    weight *= _TRAFFIC if kind == "traffic" else _UNKNOWN if kind == "unknown" else 1.0
-    weight *= _SHARED if meaning.shared else 1.0
-    if noticed_kind in _FELT and kind in _FELT and kind != noticed_kind:
-        weight *= _OTHER_SYMPTOM
-    # A series that was there for a small part of the normal period has shown little of its range.
-    weight *= math.sqrt(item.coverage)
+    weight = _weight(item, meaning, kind, noticed_kind, spans, series.service in traced)
     return Signal(
         series.service,
         series.metric,
         kind,
         series.source,
-        weight * strength(abs(item.z), item.noise, min_deviation),
+        weight * strength(abs(item.new_z), item.noise, min_deviation),
         internal,
         own=internal or series.metric in (OWN_TIME, ERROR_ORIGIN),
-        rising=rising,
+        rising=item.z > 0,
         onset_s=item.onset_s,
         text=_moved(item),
         weight=weight,
-        excess=weight * doublings(abs(item.z), item.noise, min_deviation),
+        excess=weight * doublings(abs(item.new_z), item.noise, min_deviation),
         deviation=item,
     )
+
+
+def _weight(
+    item: Deviation, meaning: Sense, kind: str, noticed_kind: str | None, spans: bool, traced: bool
+) -> float:
+    harmful = "above" if spans else meaning.bad
+    hurts = harmful == "both" or (item.z > 0) == (harmful == "above")
+    weight = 1.0 if hurts else 0.0 if meaning.listed and not spans else _HARMLESS_BY_NAME
+    weight *= _TRAFFIC if kind == "traffic" else _UNKNOWN if kind == "unknown" else 1.0
+    weight *= _SHARED if meaning.shared else 1.0
+    weight *= _TRAFFIC if meaning.load else 1.0
+    if traced and not meaning.internal and not spans:
+        weight *= _SUMMARY_OF_SPANS
+    if noticed_kind in _FELT and kind in _FELT and kind != noticed_kind:
+        weight *= _OTHER_SYMPTOM
+    if meaning.internal and not spans and not meaning.listed and _is_percent(item):
+        weight *= min(1.0, max(0.0, item.peak) / _FULL_PERCENT)
+    # A series that was there for a small part of the normal period has shown little of its range.
+    return weight * math.sqrt(item.coverage)
+
+
+def _is_percent(item: Deviation) -> bool:
+    values = item.series.values
+    named = _PERCENT.search(item.series.metric.lower()) is not None
+    return named and float(values.min()) >= 0 and 1.5 < float(values.max()) <= 110
 
 
 def strength(z: float, noise: float, min_deviation: float) -> float:
@@ -97,12 +125,37 @@ def doublings(z: float, noise: float, min_deviation: float) -> float:
     return math.log2(z / bar) if z > bar else 0.0
 
 
+def excess_signals(excesses: Sequence[Excess]) -> list[Signal]:
+    """The signals of time that requests spend beyond the usual in or around a service."""
+    return [_excess_signal(item) for item in excesses if item.total_ms > 0]
+
+
+def _excess_signal(item: Excess) -> Signal:
+    value = item.share * min(_MAX_DOUBLINGS, item.doublings)
+    inside = item.own_ms >= item.wait_ms
+    where = "in its own work" if inside else f"waiting between it and {item.peer or 'its neighbours'}"
+    return Signal(
+        item.service,
+        "span_own_time" if inside else "span_wait",
+        "latency" if inside else "network",
+        "spans",
+        value,
+        internal=False,
+        own=True,
+        rising=True,
+        onset_s=math.nan,
+        text=f"{item.share:.0%} of all time that requests take beyond the usual is spent {where}: "
+        f"{2**item.doublings:.3g} times as long as in the calmest quarter of the time ({item.usual_ms:.3g} ms a call)",
+        excess=value,
+    )
+
+
 def log_signals(changes: Sequence[LogChange], min_deviation: float) -> list[Signal]:
     """The signals of log templates that are new or multiplied."""
     found = []
     for change in changes:
         value = _LOG_WEIGHT[change.gravity] * strength(change.surprise, 0.0, min_deviation / 2)
-        usual = "never seen in the normal period" if not change.expected else f"{change.expected:.1f} expected"
+        usual = "not usual before" if not change.expected else f"{change.expected:.1f} expected"
         text = f"{change.count} log lines “{change.template[:120]}” ({usual}), first at {clock(change.first_s)}"
         kind = "error" if change.gravity == 2 else "unknown"
         found.append(
@@ -123,48 +176,30 @@ def log_signals(changes: Sequence[LogChange], min_deviation: float) -> list[Sign
     return [signal for signal in found if signal.strength > 0]
 
 
-def alert_signals(alerts: pl.DataFrame) -> list[Signal]:
-    """The signals of alerts: one each, weaker the more services raise the same one.
+def alert_signals(groups: Sequence[AlertGroup]) -> list[Signal]:
+    """The signals of alerts, one per kind and direction."""
+    return [
+        Signal(
+            group.service,
+            group.names[0] if group.names else group.kind,
+            group.kind,
+            "alerts",
+            group.weight,
+            group.internal,
+            own=group.internal,
+            rising=group.rising,
+            onset_s=group.at_s,
+            text=_alerted(group),
+            excess=group.weight,
+        )
+        for group in groups
+    ]
 
-    A trace alert with a peer tells of a call from `service` to `peer`; it speaks against the one called.
-    """
-    if alerts.is_empty():
-        return []
-    clean = alerts.with_columns(pl.col("signal", "name", "direction").fill_null(""))
-    rows = clean.unique(["service", "signal", "name", "direction", "peer"], maintain_order=True).to_dicts()
-    raised: dict[tuple[str, str], set[str]] = {}
-    for row in rows:
-        raised.setdefault((row["signal"], row["name"]), set()).add(row["service"])
-    services = len({row["service"] for row in rows})
-    return [_alert(row, len(raised[row["signal"], row["name"]]), services) for row in rows]
 
-
-def _alert(row: dict[str, object], raised_by: int, services: int) -> Signal:
-    name, peer = str(row["name"]), row["peer"]
-    meaning = sense(name)
-    kind = meaning.kind
-    if row["signal"] == "trace":
-        kind = "error" if sense(name).kind == "error" else "latency"
-    elif row["signal"] == "log":
-        kind = "error"
-    rarity = math.log2((services + 1) / raised_by) + 0.25
-    blamed = str(peer) if row["signal"] == "trace" and peer else str(row["service"])
-    at = row["timestamp"]
-    about = f" of calls from {row['service']}" if blamed != row["service"] else ""
-    others = f", also raised by {raised_by - 1} other services" if raised_by > 1 else ""
-    return Signal(
-        blamed,
-        name,
-        kind,
-        "alerts",
-        min(MAX_STRENGTH, rarity),
-        internal=row["signal"] == "metric" and meaning.internal,
-        own=row["signal"] == "log",
-        rising=row["direction"] != "down",
-        onset_s=at.timestamp() if isinstance(at, datetime) else float("nan"),
-        text=f"{row['signal'] or 'an'} alert {name} {row['direction']}".rstrip() + about + others,
-        excess=min(MAX_STRENGTH, rarity),
-    )
+def _alerted(group: AlertGroup) -> str:
+    shown = ", ".join(group.names[:3]) + (f" and {len(group.names) - 3} more" if len(group.names) > 3 else "")
+    way = "" if group.source != "metric" else " up" if group.rising else " down"
+    return f"{group.source} alerts{way}: {shown}"
 
 
 def clock(seconds: float) -> str:

@@ -17,7 +17,7 @@ class ScorerParams(Params):
         default=120.0, ge=0, le=86400, description="seconds before the noticed time in which it may have begun"
     )
     horizon_min: float = Field(
-        default=10.0,
+        default=5.0,
         gt=0,
         le=24 * 60,
         description="minutes after the noticed time that are looked at (at least 4 samples)",

@@ -6,6 +6,8 @@ time inside it; an error starts at a span that failed while none of its children
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from components.core.times import TIME_DTYPE
@@ -27,60 +29,89 @@ def linked(spans: pl.DataFrame) -> pl.DataFrame:
     A parent that is not there leaves `parent_service` null; a span that names itself as its parent is a root.
     """
     keyed = (
-        spans.unique(["trace_id", "span_id"], keep="first", maintain_order=True)
+        spans.with_columns(_key("span_id").alias("key"))
+        .unique("key", keep="first", maintain_order=True)
         .with_columns(
-            pl.col("status_code").fill_null("").str.contains(_FAILED).alias("failed"),
+            _failed(),
             pl.col("start_time").dt.epoch("us").alias("start_us"),
             pl.col("duration_us").fill_null(0.0).clip(0.0),
-            pl.when(pl.col("parent_span_id") != pl.col("span_id")).then("parent_span_id").alias("parent_span_id"),
+            pl.when(pl.col("parent_span_id") != pl.col("span_id")).then(_key("parent_span_id")).alias("parent_key"),
         )
         .with_columns((pl.col("start_us") + pl.col("duration_us")).alias("end_us"))
     )
     parents = keyed.select(
-        "trace_id",
-        pl.col("span_id").alias("parent_span_id"),
+        pl.col("key").alias("parent_key"),
         pl.col("service").alias("parent_service"),
         pl.col("start_us").alias("parent_start_us"),
         pl.col("end_us").alias("parent_end_us"),
     )
-    return keyed.join(parents, on=["trace_id", "parent_span_id"], how="left", maintain_order="left")
+    return keyed.join(parents, on="parent_key", how="left", maintain_order="left")
+
+
+def _key(span_column: str) -> pl.Expr:
+    """One number for a trace's span: comparing pairs of texts would take most of the time."""
+    return pl.col("trace_id").hash(1) ^ pl.col(span_column).hash(2)
+
+
+def _failed() -> pl.Expr:
+    """Whether a status says failure; there are few of them, so each is looked at once."""
+    status = pl.col("status_code").fill_null("").cast(pl.Categorical)
+    return status.cast(pl.String).str.contains(_FAILED).alias("failed")
 
 
 def enriched(spans: pl.DataFrame) -> pl.DataFrame:
-    """The linked spans with `own_us` and `origin` (an error that no child explains)."""
+    """The linked spans with `rest_us`, `peer`, `own_us` and `origin`.
+
+    rest_us: the part of a span that none of its children covers. peer: the callee, where all children run in one other
+    service, so that the rest is the wait for it; own_us is 0 there. origin: an error that no child explains.
+    """
     found = linked(spans)
     below = _below(found)
+    rest = (pl.col("duration_us") - pl.col("covered_us").fill_null(0.0)).clip(0.0)
     return (
-        found.join(below, on=["trace_id", "span_id"], how="left", maintain_order="left")
+        found.join(below, on="key", how="left", maintain_order="left")
         .with_columns(
-            (pl.col("duration_us") - pl.col("covered_us").fill_null(0.0)).clip(0.0).alias("own_us"),
-            (pl.col("failed") & ~pl.col("child_failed").fill_null(False)).alias("origin"),
+            rest.alias("rest_us"), (pl.col("failed") & ~pl.col("child_failed").fill_null(False)).alias("origin")
         )
+        .with_columns(pl.when(pl.col("peer").is_null()).then("rest_us").otherwise(0.0).alias("own_us"))
         .drop("covered_us", "child_failed")
     )
 
 
 def _below(found: pl.DataFrame) -> pl.DataFrame:
-    """Per parent span: the union of its children's time inside it, and whether one of them failed."""
+    """Per parent span: its children's time inside it, whether one failed, the one other service they run in."""
     inside = found.filter(pl.col("parent_service").is_not_null()).select(
-        "trace_id",
-        "parent_span_id",
+        pl.col("parent_key").alias("key"),
         "failed",
-        pl.max_horizontal(pl.col("start_us").cast(pl.Float64), pl.col("parent_start_us").cast(pl.Float64)).alias(
-            "from"
-        ),
-        pl.min_horizontal("end_us", "parent_end_us").alias("to"),
+        "service",
+        "parent_service",
+        pl.max_horizontal("start_us", "parent_start_us").cast(pl.Int64).alias("from"),
+        pl.min_horizontal("end_us", "parent_end_us").cast(pl.Int64).alias("to"),
     )
-    group = ["trace_id", "parent_span_id"]
-    ordered = inside.sort([*group, "from", "to"])
-    reached = pl.col("to").cum_max().shift(1).over(group).fill_null(float("-inf"))
-    new = (pl.col("to") - pl.max_horizontal("from", reached)).clip(0.0)
-    return (
-        ordered.with_columns(new.alias("new_us"))
-        .group_by(group)
-        .agg(pl.col("new_us").sum().alias("covered_us"), pl.col("failed").any().alias("child_failed"))
-        .rename({"parent_span_id": "span_id"})
+    ordered = inside.sort("key", "from", "to")
+    ordered = ordered.with_columns(pl.Series("new_us", _uncovered(ordered), dtype=pl.Float64))
+    single = (pl.col("service").min() == pl.col("service").max()) & (
+        pl.col("service").first() != pl.col("parent_service").first()
     )
+    return ordered.group_by("key").agg(
+        pl.col("new_us").sum().alias("covered_us"),
+        pl.col("failed").any().alias("child_failed"),
+        pl.when(single).then(pl.col("service").first()).alias("peer"),
+    )
+
+
+def _uncovered(ordered: pl.DataFrame) -> npt.NDArray[np.float64]:
+    """Of each interval, sorted by parent and start, the length that no earlier one of the same parent covers."""
+    if ordered.is_empty():
+        return np.zeros(0)
+    key, begin, end = (ordered[name].to_numpy() for name in ("key", "from", "to"))
+    low = int(begin.min())
+    width = max(int(end.max()) - low, 1) + 1
+    # One running maximum serves all parents: each lies in a range of its own.
+    offset = np.concatenate([[0], np.cumsum(key[1:] != key[:-1])]).astype(np.int64) * width
+    reached = np.maximum.accumulate(np.maximum(end, begin) - low + offset)
+    before = np.concatenate([[0], reached[:-1]])
+    return np.clip(end - low + offset - np.maximum(begin - low + offset, before), 0, None).astype(float)
 
 
 def span_metrics(found: pl.DataFrame) -> pl.DataFrame:

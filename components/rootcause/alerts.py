@@ -1,0 +1,211 @@
+"""What alerts say: how rare each is, what only one of several replicas raises, which side of a failing call is to blame."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+
+from components.rootcause.graph import CallGraph
+from components.rootcause.naming import INTERNAL, sense
+
+_COMMON = 0.25
+#: A replica that shows the same speaks for a cause that both share.
+_SHARED = 0.3
+#: The same kind of metric up and down at once is noise of many cores or disks.
+_BOTH_WAYS = 0.2
+_HARMLESS = 0.3
+#: Further alerts of one kind and direction repeat what the first says.
+_REPEATED = 0.8
+_LOGS, _LOGS_REPEATED = 0.4, 0.6
+_CALLED, _CALLING, _OWN_SPANS = 0.5, 2.0, 0.3
+_FELT_EXPLAINED, _OUTSIDE = 0.5, 0.5
+_REPLICA = re.compile(r"[-_.]?\d+$")
+_DIGITS = re.compile(r"\d+")
+
+
+@dataclass(frozen=True)
+class AlertGroup:
+    """All alerts of one kind and direction against a service; `weight` in log2 of how rare they are."""
+
+    service: str
+    kind: str
+    internal: bool
+    rising: bool
+    weight: float
+    names: tuple[str, ...]
+    source: str
+    at_s: float = math.nan
+
+
+@dataclass
+class _Raised:
+    metrics: dict[str, dict[tuple[str, str], str]] = field(default_factory=lambda: defaultdict(dict))
+    logs: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    calls: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
+    own: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+
+def alert_groups(alerts: pl.DataFrame, graph: CallGraph) -> list[AlertGroup]:
+    """Alerts by service, kind and direction. Trace alerts tell of a call from `service` to `peer`."""
+    if alerts.is_empty():
+        return []
+    raised = _raised(alerts, graph)
+    involved = {*raised.metrics, *raised.logs, *(callee for callees in raised.calls.values() for callee, _ in callees)}
+    replicas = _replicas(involved | set(raised.calls))
+    at = _first_times(alerts)
+    groups = [*_metric_groups(raised, replicas, len(involved)), *_log_groups(raised, replicas, len(involved))]
+    groups += _call_groups(raised, replicas, graph)
+    return [_timed(group, at) for group in groups if group.weight > 0]
+
+
+def complaints(alerts: pl.DataFrame, graph: CallGraph) -> dict[str, frozenset[str]]:
+    """Whom each service raises trace alerts about."""
+    return {caller: frozenset(callee for callee, _ in calls) for caller, calls in _raised(alerts, graph).calls.items()}
+
+
+def alert_scores(
+    groups: Iterable[AlertGroup], about: Mapping[str, frozenset[str]], graph: CallGraph
+) -> dict[str, float]:
+    """The weight of all alerts against each service; what it feels counts less the more its callees raise themselves."""
+    inside: dict[str, float] = defaultdict(float)
+    felt: dict[str, float] = defaultdict(float)
+    for group in groups:
+        (inside if group.internal else felt)[group.service] += group.weight
+    plain = {name: inside.get(name, 0.0) + felt.get(name, 0.0) for name in sorted({*inside, *felt})}
+    known = {*graph.calls, *graph.callers}
+    scores = {}
+    for name, weight in plain.items():
+        behind = max((plain.get(callee, 0.0) for callee in about.get(name, ())), default=0.0)
+        explained = min(1.0, behind / weight) if weight > 0 else 0.0
+        score = inside.get(name, 0.0) + felt.get(name, 0.0) * (1 - _FELT_EXPLAINED * explained)
+        # Machines and clients raise alerts too; where calls are known, a cause takes part in them.
+        scores[name] = score * (_OUTSIDE if known and name not in known else 1.0)
+    return scores
+
+
+def _raised(alerts: pl.DataFrame, graph: CallGraph) -> _Raised:
+    found = _Raised()
+    filled = alerts.with_columns(pl.col("signal", "name", "direction").fill_null(""))
+    for row in filled.unique(maintain_order=True).iter_rows(named=True):
+        service, name, direction, peer = row["service"], row["name"], row["direction"], row["peer"]
+        if row["signal"] == "trace":
+            symptom = "error" if is_error(f"{name} {direction}") else "latency"
+            if peer is None or peer == service:
+                found.own[service].add(f"{name} {direction}".strip())
+            else:
+                caller, callee = _sides(service, peer, graph)
+                found.calls[caller].add((callee, symptom))
+        elif row["signal"] == "log":
+            found.logs[service][name.replace(service, "")] = name
+        else:
+            # Numbered variants of a metric (cores, disks) are one.
+            found.metrics[service][_DIGITS.sub("#", name.replace(service, "")), direction] = name
+    return found
+
+
+def is_error(text: str) -> bool:
+    """Whether a trace alert tells of failures rather than of slowness."""
+    return bool(re.search(r"(?i)err|fail|exception|abort|\b[45]\d\d\b", text))
+
+
+def _sides(service: str, peer: str, graph: CallGraph) -> tuple[str, str]:
+    """(caller, callee): `service` calls `peer`, unless only the other direction is known."""
+    if service in graph.callees_of(peer) and peer not in graph.callees_of(service):
+        return peer, service
+    return service, peer
+
+
+def _replicas(services: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+    """Of each service the others that differ from it by a number at the end."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for service in sorted(set(services)):
+        groups[_REPLICA.sub("", service)].append(service)
+    return {name: tuple(o for o in group if o != name) for group in groups.values() for name in group}
+
+
+def _rarity(services: int, count: int) -> float:
+    return math.log2((services + 1) / count) + _COMMON
+
+
+def _metric_groups(raised: _Raised, replicas: Mapping[str, tuple[str, ...]], services: int) -> list[AlertGroup]:
+    counts = Counter(key for found in raised.metrics.values() for key in found)
+    groups = []
+    for service, found in sorted(raised.metrics.items()):
+        elsewhere = {key for other in replicas.get(service, ()) for key in raised.metrics.get(other, {})}
+        weights: dict[tuple[str, str], list[tuple[float, str]]] = defaultdict(list)
+        for (family, direction), name in sorted(found.items()):
+            meaning = sense(name)
+            weight = _rarity(services, counts[family, direction])
+            weight *= _SHARED if (family, direction) in elsewhere else 1.0
+            weight *= _BOTH_WAYS if (family, _opposite(direction)) in found else 1.0
+            eased = direction == "down" and meaning.kind in ("cpu", "memory", "disk", "latency")
+            weight *= _HARMLESS if eased else 1.0
+            weights[meaning.kind, direction].append((weight, name))
+        for (kind, direction), values in sorted(weights.items()):
+            names = tuple(name for _, name in sorted(values, reverse=True))
+            total = _decayed([weight for weight, _ in values], _REPEATED)
+            groups.append(AlertGroup(service, kind, kind in INTERNAL, direction != "down", total, names, "metric"))
+    return groups
+
+
+def _opposite(direction: str) -> str:
+    return {"up": "down", "down": "up"}.get(direction, "")
+
+
+def _log_groups(raised: _Raised, replicas: Mapping[str, tuple[str, ...]], services: int) -> list[AlertGroup]:
+    counts = Counter(key for found in raised.logs.values() for key in found)
+    groups = []
+    for service, found in sorted(raised.logs.items()):
+        elsewhere = {key for other in replicas.get(service, ()) for key in raised.logs.get(other, {})}
+        weights = [_rarity(services, counts[key]) * (_SHARED if key in elsewhere else 1.0) for key in sorted(found)]
+        total = _LOGS * _decayed(weights, _LOGS_REPEATED)
+        groups.append(AlertGroup(service, "error", True, True, total, tuple(sorted(found.values())), "log"))
+    return groups
+
+
+def _call_groups(raised: _Raised, replicas: Mapping[str, tuple[str, ...]], graph: CallGraph) -> list[AlertGroup]:
+    """Slow calls speak against the callee; failing ones against a caller whose replicas reach the same callee well."""
+    complaining: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for caller, calls in raised.calls.items():
+        for callee, symptom in calls:
+            complaining[callee, symptom].add(caller)
+    groups = []
+    for (callee, symptom), callers in sorted(complaining.items()):
+        known = callers | graph.callers_of(callee)
+        weight = _CALLED * math.log2(1 + len(callers)) * (len(callers) / len(known) if symptom == "error" else 1.0)
+        names = tuple(f"calls from {caller}" for caller in sorted(callers))
+        groups.append(AlertGroup(callee, symptom, False, True, weight, names, "trace"))
+    for caller, calls in sorted(raised.calls.items()):
+        blame = 0.0
+        for callee, symptom in sorted(calls):
+            alike = [other for other in replicas.get(caller, ()) if other in graph.callers_of(callee)]
+            callers = complaining[callee, symptom]
+            if symptom == "error" and alike and not callers & set(alike):
+                known = callers | graph.callers_of(callee)
+                blame = max(blame, _CALLING * (1 - len(callers) / len(known)))
+        names = tuple(f"failing calls to {callee}" for callee, symptom in sorted(calls) if symptom == "error")
+        groups.append(AlertGroup(caller, "error", False, True, blame, names, "trace"))
+    for service, names_of in sorted(raised.own.items()):
+        symptom = "error" if any(is_error(name) for name in names_of) else "latency"
+        weight = _OWN_SPANS * math.log2(1 + len(names_of))
+        groups.append(AlertGroup(service, symptom, False, True, weight, tuple(sorted(names_of)), "trace"))
+    return groups
+
+
+def _decayed(weights: list[float], factor: float) -> float:
+    return sum(weight * factor**place for place, weight in enumerate(sorted(weights, reverse=True)))
+
+
+def _first_times(alerts: pl.DataFrame) -> dict[str, float]:
+    """The first alert's time per service, in seconds."""
+    seconds = (pl.col("timestamp").dt.epoch("us") / 1e6).min()
+    return dict(alerts.drop_nulls("timestamp").group_by("service").agg(seconds).rows())
+
+
+def _timed(group: AlertGroup, at: Mapping[str, float]) -> AlertGroup:
+    return replace(group, at_s=at.get(group.service, math.nan))
