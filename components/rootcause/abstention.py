@@ -2,35 +2,54 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from components.rootcause.deviation import Deviation
+from components.rootcause.naming import sense
+from components.rootcause.periods import JITTER, Floats, Periods
 from components.rootcause.signals import MAX_STRENGTH, Signal, strength
 
 #: Below so many normal windows their largest finding says nothing; then only the bar of each series counts.
 _MIN_WINDOWS = 6
 #: Doublings by which the incident must stand out: a dozen windows do not show how large the usual can get.
 _MARGIN = 0.7
+#: With the metric it was noticed in at hand: bits of surprise, in it and in the strongest signal together, and the
+#: least that the signal must stand out by. At 3.7 bits one normal window in forty is taken for an incident.
+_BITS, _LEAST = 3.7, 0.25
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """found: the strongest signal of the incident; usual: the strongest of all normal windows but one in twenty."""
+    """found: the strongest signal of the incident; usual: the strongest of all normal windows but one in twenty.
+
+    noticed_bits: -log2 of the share of normal windows in which the noticed metric did as much, NaN where it is unknown.
+    """
 
     found: float
     usual: float
     windows: int
+    noticed_bits: float = math.nan
 
     @property
     def abnormal(self) -> bool:
-        return self.found > self.usual + _MARGIN
+        above = self.found - self.usual
+        if math.isnan(self.noticed_bits):
+            return above > _MARGIN
+        return above >= _LEAST and above + self.noticed_bits >= _BITS
 
 
-def alarm(signals: Sequence[Signal], min_deviation: float) -> Alarm:
-    """Compare the strongest signal with the strongest ones of the case's normal windows."""
+def alarm(
+    signals: Sequence[Signal], min_deviation: float, noticed: Deviation | None = None, when: Periods | None = None
+) -> Alarm:
+    """Compare the strongest signal with the strongest ones of the case's normal windows.
+
+    noticed: the deviation of the metric that the incident was noticed in, where that is among the case's.
+    """
     found = max((s.strength for s in signals), default=0.0)
     slots: dict[int, float] = defaultdict(float)
     for signal in signals:
@@ -42,4 +61,29 @@ def alarm(signals: Sequence[Signal], min_deviation: float) -> Alarm:
             slot = int(at // max(width, 1.0))
             slots[slot] = max(slots[slot], signal.weight * strength(float(z), item.noise, min_deviation))
     usual = float(np.quantile(list(slots.values()), 0.95)) if len(slots) >= _MIN_WINDOWS else 0.0
-    return Alarm(found, min(usual, MAX_STRENGTH - 1), len(slots))
+    bits = surprise(noticed, when) if noticed and when else math.nan
+    return Alarm(found, min(usual, MAX_STRENGTH - 1), len(slots), bits)
+
+
+def surprise(item: Deviation, when: Periods) -> float:
+    """-log2 of the share of normal windows whose worst sample, or worst rise over the sample before, is as bad.
+
+    NaN with fewer than six normal windows.
+    """
+    times, step = item.series.times, item.series.step_s
+    side = -1.0 if sense(item.series.metric).bad == "below" else 1.0
+    z = side * (item.series.values - item.median) / item.scale
+    window = np.flatnonzero(when.window(times, step, JITTER[0]))
+    usual = z[when.normal(times, step)]
+    if not len(window) or len(usual) - len(window) <= _MIN_WINDOWS:
+        return math.nan
+    worst = float(z[window].max())
+    levels, rises = _windows(usual, len(window))
+    shares = [np.mean(levels >= worst), np.mean(rises >= worst - float(z[max(window[0] - 1, 0)]))]
+    return -math.log2(max(float(min(shares)), 1 / (len(levels) + 1)))
+
+
+def _windows(usual: Floats, length: int) -> tuple[Floats, Floats]:
+    """The worst sample of every normal window, and how far it lies above the sample before the window."""
+    worst = np.lib.stride_tricks.sliding_window_view(usual, length)[1:].max(axis=1)
+    return worst, worst - usual[: len(worst)]

@@ -7,13 +7,13 @@ every window of the same length inside the normal period: what a series does the
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
+from components.rootcause.naming import sense
 from components.rootcause.periods import JITTER, Floats, Periods
 
 #: Fewest normal samples from which a median and a spread are read.
@@ -23,11 +23,10 @@ _TOP_SHARE = 0.2
 _NOISE_QUANTILE = 0.9
 #: A series with no spread of its own is given a twentieth of its excursion, so it deviates by 20 at most.
 _CONSTANT_DEVIATION = 20.0
+_SHOWN_CONSTANT = 20
 #: Changes below two per mille of the usual level are not worth telling.
 _RELATIVE_FLOOR = 0.002
 _MAX_WINDOWS = 64
-#: The part of an earlier deviation that is taken off, and how far back earlier is.
-_LASTING = 0.8
 _JUST_BEFORE_S = 300.0
 
 
@@ -70,12 +69,6 @@ class Deviation:
     rate: bool = False
     coverage: float = 1.0
     before_z: float = 0.0
-
-    @property
-    def new_z(self) -> float:
-        """z without most of what was there just before: what lasted already is no news."""
-        lasting = max(0.0, self.before_z * math.copysign(1.0, self.z))
-        return math.copysign(max(0.0, abs(self.z) - _LASTING * lasting), self.z)
 
 
 def series_of(metrics: pl.DataFrame, source: str = "metrics") -> list[Series]:
@@ -173,7 +166,7 @@ def _deviation(
     if not windows[0].any():
         return None
     offset = series.values - usual.median
-    scale = _scale(usual, pooled, float(np.max(np.abs(offset[windows[0]]))))
+    scale = _scale(usual, pooled, float(np.max(np.abs(offset[windows[0]]))), sense(series.metric).internal)
     if scale <= 0:
         return None
     z = offset / scale
@@ -207,11 +200,14 @@ def _before(times: Floats, z: Floats, when: Periods, step: float) -> float:
     return float(earlier[np.argmin(np.abs(earlier))])
 
 
-def _scale(usual: _Usual, pooled: float, excursion: float) -> float:
-    floor = max(usual.spread, _RELATIVE_FLOOR * abs(usual.median))
+def _scale(usual: _Usual, pooled: float, excursion: float, resource: bool) -> float:
+    """The yardstick of a series; resources are alike between services, so that an idle one's is no finer than theirs."""
+    floor = max(usual.spread, _RELATIVE_FLOOR * abs(usual.median), 0.5 * pooled if resource else 0.0)
     if usual.spread > 0:
         return floor
-    return max(floor, 0.5 * pooled, excursion / _CONSTANT_DEVIATION)
+    # The longer it was constant, the less it needs what the same metric does elsewhere.
+    borrowed = 0.5 * pooled * min(1.0, _SHOWN_CONSTANT / usual.samples)
+    return max(floor, borrowed, excursion / _CONSTANT_DEVIATION)
 
 
 def _statistic(z: Floats) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from components.rootcause.abstention import alarm
+from components.rootcause.abstention import Alarm, alarm
 from components.rootcause.alerts import alert_groups, alert_scores, complaints
 from components.rootcause.budget import excesses
 from components.rootcause.case import Case
@@ -62,7 +62,6 @@ def diagnose(case: Case, params: ScorerParams) -> Diagnosis:
     moved = _moved(case, spans, when)
     groups = alert_groups(case.alerts, graph)
     signals = _signals(case, spans, moved, when, params) + alert_signals(groups)
-    silent = not moved and not signals
     noticed = case.incident.service
     flow = volumes(moved, graph, _symptom(case, signals), noticed)
     alerted = alert_scores(groups, complaints(case.alerts, graph), graph)
@@ -77,7 +76,7 @@ def diagnose(case: Case, params: ScorerParams) -> Diagnosis:
         flow,
         alerted,
     )
-    abstained, reason = _verdict(case, signals, silent, params)
+    abstained, reason = _verdict(case, signals, moved, when, params)
     causes = [] if abstained else _causes(standings, graph, noticed, when, params)
     elapsed_ms = round(1000 * (time.perf_counter() - begun), 1)
     return Diagnosis(abstained, "; ".join([reason, *case.notes]), causes, elapsed_ms, standings, graph, when)
@@ -99,7 +98,7 @@ def _signals(
 ) -> list[Signal]:
     """Every signal but those of alerts."""
     noticed_kind = sense(case.incident.metric).kind if case.incident.metric else None
-    traced = set(spans["service"].unique().to_list())
+    traced = not spans.is_empty()
     signals = [metric_signal(item, params.min_deviation, noticed_kind, traced) for item in moved]
     signals += excess_signals(excesses(spans, when))
     signals += log_signals(log_changes(counted(case.logs), when, 0.0), params.min_deviation)
@@ -118,19 +117,28 @@ def _symptom(case: Case, signals: Sequence[Signal]) -> str:
     return max(there, key=lambda s: s.strength).kind if there else _SYMPTOMS[0]
 
 
-def _verdict(case: Case, signals: list[Signal], silent: bool, params: ScorerParams) -> tuple[bool, str]:
-    if silent:
+def _verdict(
+    case: Case, signals: list[Signal], moved: Sequence[Deviation], when: Periods, params: ScorerParams
+) -> tuple[bool, str]:
+    if not moved and not signals:
         return True, (
             "no series has both a normal period and samples around the incident's time "
             f"({len(case.metrics)} metric samples, {len(case.spans)} spans)"
         )
-    seen = alarm(signals, params.min_deviation)
+    told = (case.incident.service, case.incident.metric)
+    noticed = next((item for item in moved if (item.series.service, item.series.metric) == told), None)
+    seen = alarm(signals, params.min_deviation, noticed, when)
     if seen.found <= 0 or (params.abstain and not seen.abnormal):
-        return True, (
-            f"nothing is more abnormal than usual: the strongest signal is {2**seen.found:.2g} times the bar, "
-            f"normal windows reach {2**seen.usual:.2g}"
-        )
-    return False, f"the strongest signal is {2**seen.found:.3g} times the bar, normal windows reach {2**seen.usual:.2g}"
+        return True, f"nothing is more abnormal than usual: {_compared(seen, noticed)}"
+    return False, _compared(seen, noticed)
+
+
+def _compared(seen: Alarm, noticed: Deviation | None) -> str:
+    text = f"the strongest signal is {2**seen.found:.3g} times the bar, normal windows reach {2**seen.usual:.2g}"
+    if noticed is None or math.isnan(seen.noticed_bits):
+        return text
+    share = 2**-seen.noticed_bits
+    return f"{text}; {noticed.series.service} {noticed.series.metric} does as much in {share:.1%} of normal windows"
 
 
 def _causes(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -26,12 +26,14 @@ _MAX_DOUBLINGS = 8.0
 #: Signals that move in the harmless direction (load that falls with the traffic) are mostly consequences. Where the
 #: catalogue itself says which direction hurts they are no evidence at all: a disk that log rotation empties.
 _HARMLESS_BY_NAME = 0.3
-_TRAFFIC, _SHARED, _UNKNOWN = 0.5, 0.6, 0.8
+_TRAFFIC, _SHARED, _UNKNOWN, _LOAD = 0.5, 0.6, 0.8, 0.3
 #: What spans tell request by request, summaries of the same requests repeat with more noise.
 _SUMMARY_OF_SPANS = 0.3
 _FELT = ("latency", "error", "traffic")
 #: Slow services do not explain errors as well as failing ones do, nor the other way round.
 _OTHER_SYMPTOM = 0.5
+#: What lasted already is little news.
+_LASTED = 0.85
 _LOG_WEIGHT = (0.35, 0.6, 1.0)
 #: A utilization hurts as it nears its limit: at 30 % it may treble unnoticed.
 _FULL_PERCENT = 80.0
@@ -61,30 +63,30 @@ class Signal:
 
 
 def metric_signal(
-    item: Deviation, min_deviation: float, noticed_kind: str | None, traced: Collection[str] = ()
+    item: Deviation, min_deviation: float, noticed_kind: str | None, traced: bool = False
 ) -> Signal:
     """The signal of a series' deviation.
 
-    noticed_kind: what the metric measures where it was noticed; traced: services whose spans are known.
+    noticed_kind: what the metric measures where it was noticed; traced: spans tell of the case's requests.
     """
     series, meaning = item.series, sense(item.series.metric)
     spans = series.source == "spans"
     kind = "error" if series.metric == ERROR_ORIGIN else "latency" if spans else meaning.kind
     internal = meaning.internal and not spans
-    weight = _weight(item, meaning, kind, noticed_kind, spans, series.service in traced)
+    weight = _weight(item, meaning, kind, noticed_kind, spans, traced) * _newness(item, min_deviation)
     return Signal(
         series.service,
         series.metric,
         kind,
         series.source,
-        weight * strength(abs(item.new_z), item.noise, min_deviation),
+        weight * strength(abs(item.z), item.noise, min_deviation),
         internal,
         own=internal or series.metric in (OWN_TIME, ERROR_ORIGIN),
         rising=item.z > 0,
         onset_s=item.onset_s,
         text=_moved(item),
         weight=weight,
-        excess=weight * doublings(abs(item.new_z), item.noise, min_deviation),
+        excess=weight * doublings(abs(item.z), item.noise, min_deviation),
         deviation=item,
     )
 
@@ -97,8 +99,8 @@ def _weight(
     weight = 1.0 if hurts else 0.0 if meaning.listed and not spans else _HARMLESS_BY_NAME
     weight *= _TRAFFIC if kind == "traffic" else _UNKNOWN if kind == "unknown" else 1.0
     weight *= _SHARED if meaning.shared else 1.0
-    weight *= _TRAFFIC if meaning.load else 1.0
-    if traced and not meaning.internal and not spans:
+    weight *= _LOAD if meaning.load else 1.0
+    if (traced and not meaning.internal) or (spans and item.series.metric != ERROR_ORIGIN):
         weight *= _SUMMARY_OF_SPANS
     if noticed_kind in _FELT and kind in _FELT and kind != noticed_kind:
         weight *= _OTHER_SYMPTOM
@@ -106,6 +108,14 @@ def _weight(
         weight *= min(1.0, max(0.0, item.peak) / _FULL_PERCENT)
     # A series that was there for a small part of the normal period has shown little of its range.
     return weight * math.sqrt(item.coverage)
+
+
+def _newness(item: Deviation, min_deviation: float) -> float:
+    """1 for what began with the incident, down to 0.15 for what was there just before in full."""
+    now, before = strength(abs(item.z), item.noise, min_deviation), 0.0
+    if item.before_z * item.z > 0:
+        before = strength(abs(item.before_z), item.noise, min_deviation)
+    return 1 - _LASTED * min(1.0, before / now) if now > 0 else 1.0
 
 
 def _is_percent(item: Deviation) -> bool:
@@ -154,7 +164,7 @@ def log_signals(changes: Sequence[LogChange], min_deviation: float) -> list[Sign
     """The signals of log templates that are new or multiplied."""
     found = []
     for change in changes:
-        value = _LOG_WEIGHT[change.gravity] * strength(change.surprise, 0.0, min_deviation / 2)
+        value = _LOG_WEIGHT[change.gravity] * strength(change.surprise, 0.0, min_deviation / 4)
         usual = "not usual before" if not change.expected else f"{change.expected:.1f} expected"
         text = f"{change.count} log lines “{change.template[:120]}” ({usual}), first at {clock(change.first_s)}"
         kind = "error" if change.gravity == 2 else "unknown"
