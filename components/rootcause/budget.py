@@ -58,7 +58,9 @@ def excesses(spans: pl.DataFrame, when: Periods) -> list[Excess]:
         return []
     at = when.noticed
     begin, end = at - when.lead_s / 2, min(when.end, at + when.horizon_s)
-    timed = spans.filter(pl.col("start_us") >= 1e6 * when.normal_start if np.isfinite(when.normal_start) else pl.lit(True))
+    timed = spans.filter(
+        pl.col("start_us") >= 1e6 * when.normal_start if np.isfinite(when.normal_start) else pl.lit(True)
+    )
     timed = timed.with_columns(((pl.col("start_us") / 1e6 - at) / _BIN_S).floor().alias("bin"))
     usual = timed.group_by(*_KEY, "bin").agg(_trimmed_mean(), pl.col("rest_us").median().alias("median"))
     usual = usual.group_by(_KEY).agg(
@@ -67,8 +69,12 @@ def excesses(spans: pl.DataFrame, when: Periods) -> list[Excess]:
         pl.len().alias("bins"),
     )
     during = timed.filter(pl.col("start_us") >= 1e6 * begin, pl.col("start_us") <= 1e6 * end)
-    found = during.group_by(_KEY).agg(_trimmed_mean(), pl.col("rest_us").median().alias("median"), pl.len().alias("calls"))
-    both = found.join(usual, on=_KEY, nulls_equal=True).filter(pl.col("calls") >= _MIN_CALLS, pl.col("bins") >= _MIN_BINS)
+    found = during.group_by(_KEY).agg(
+        _trimmed_mean(), pl.col("rest_us").median().alias("median"), pl.len().alias("calls")
+    )
+    both = found.join(usual, on=_KEY, nulls_equal=True).filter(
+        pl.col("calls") >= _MIN_CALLS, pl.col("bins") >= _MIN_BINS
+    )
     rise = pl.col("mean") - pl.col("usual_mean")
     typical = 3 * (pl.col("median") - pl.col("usual_median")).clip(0.0) + _FEW * rise
     per_call = pl.min_horizontal(rise, typical).clip(0.0)
@@ -117,7 +123,11 @@ def _excess(service: str, values: list[tuple[float, bool, dict]], total: float) 
     weight = max(own + wait, 1e-12)
     logs = [ms * float(np.log2(1 + row["per_call"] / max(row["usual_mean"], 1.0))) for ms, _, row in values]
     largest = max(values, key=lambda value: value[0])[2]
-    sides = {row["peer"] if row["service"] == service else row["service"] for ms, is_own, row in values if not is_own and ms > 0}
+    sides = {
+        row["peer"] if row["service"] == service else row["service"]
+        for ms, is_own, row in values
+        if not is_own and ms > 0
+    }
     return Excess(
         service,
         own,

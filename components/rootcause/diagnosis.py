@@ -23,7 +23,7 @@ from components.rootcause.logsignals import counted, log_changes
 from components.rootcause.naming import sense
 from components.rootcause.periods import Periods, periods
 from components.rootcause.ranking import Standing, rank
-from components.rootcause.signals import Signal, alert_signals, excess_signals, log_signals, metric_signal
+from components.rootcause.signals import Signal, alert_signals, excess_signals, filling, log_signals, metric_signal
 from components.rootcause.specs import ScorerParams
 from components.rootcause.tracing import call_statistics, enriched, span_metrics
 
@@ -99,7 +99,17 @@ def _signals(
     """Every signal but those of alerts."""
     noticed_kind = sense(case.incident.metric).kind if case.incident.metric else None
     traced = not spans.is_empty()
-    signals = [metric_signal(item, params.min_deviation, noticed_kind, traced) for item in moved]
+    filled = filling(moved)
+    signals = [
+        metric_signal(
+            item,
+            params.min_deviation,
+            noticed_kind,
+            traced,
+            filled.get((item.series.service, sense(item.series.metric).kind), 1.0),
+        )
+        for item in moved
+    ]
     signals += excess_signals(excesses(spans, when))
     signals += log_signals(log_changes(counted(case.logs), when, 0.0), params.min_deviation)
     slots = log_signals(log_changes(case.log_counts, when, _COUNT_SLOT_S), params.min_deviation)

@@ -73,7 +73,9 @@ def _excess(item: Deviation) -> float:
 def _representative(moved: Sequence[Deviation], kind: str, noticed: str | None) -> str | None:
     """The metric of a kind that most services have; of several the one whose values add up best."""
     names = Counter(
-        item.series.metric for item in moved if item.series.source == "metrics" and sense(item.series.metric).kind == kind
+        item.series.metric
+        for item in moved
+        if item.series.source == "metrics" and sense(item.series.metric).kind == kind
     )
     if not names:
         return None

@@ -21,6 +21,7 @@ _MAX_CHARS = 400
 _MIN_LINES = 3
 #: Width of the slots that single lines are counted in; what half of the earlier slots stay below is usual.
 _SLOT_S = 30.0
+_CALMER = 0.7
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def log_changes(counts: pl.DataFrame, when: Periods, step_s: float) -> list[LogC
             row["template"],
             row["severity"],
             row["count"],
-            lasting * _median_with_zeros(row["counts"] or [], slots),
+            lasting * _usual_count(row["counts"] or [], slots),
             _gravity(row["severity"], row["template"]),
             row["first"],
         )
@@ -90,11 +91,11 @@ def log_changes(counts: pl.DataFrame, when: Periods, step_s: float) -> list[LogC
     return sorted(found, key=lambda c: (-c.surprise * (1 + c.gravity), c.service, c.template))
 
 
-def _median_with_zeros(counts: list[int], slots: int) -> float:
-    """The median over `slots` slots of which only those with lines are listed."""
+def _usual_count(counts: list[int], slots: int) -> float:
+    """The mean over the calmer part of `slots` slots, of which only those with lines are listed."""
     values = np.zeros(slots)
     values[: len(counts)] = counts
-    return float(np.median(values))
+    return float(np.sort(values)[: max(1, int(_CALMER * slots))].mean())
 
 
 def _gravity(severity: str, template: str) -> int:

@@ -34,7 +34,7 @@ _FELT = ("latency", "error", "traffic")
 _OTHER_SYMPTOM = 0.5
 #: What lasted already is little news.
 _LASTED = 0.85
-_LOG_WEIGHT = (0.35, 0.6, 1.0)
+_LOG_WEIGHT = (0.15, 0.4, 1.0)
 #: A utilization hurts as it nears its limit: at 30 % it may treble unnoticed.
 _FULL_PERCENT = 80.0
 _PERCENT = re.compile(r"%|percent|_pct|utili[sz]ation")
@@ -63,17 +63,18 @@ class Signal:
 
 
 def metric_signal(
-    item: Deviation, min_deviation: float, noticed_kind: str | None, traced: bool = False
+    item: Deviation, min_deviation: float, noticed_kind: str | None, traced: bool = False, filled: float = 1.0
 ) -> Signal:
     """The signal of a series' deviation.
 
     noticed_kind: what the metric measures where it was noticed; traced: spans tell of the case's requests.
+    filled: how near its limit the service's resource of this kind came, 0 to 1 (`filling`).
     """
     series, meaning = item.series, sense(item.series.metric)
     spans = series.source == "spans"
     kind = "error" if series.metric == ERROR_ORIGIN else "latency" if spans else meaning.kind
     internal = meaning.internal and not spans
-    weight = _weight(item, meaning, kind, noticed_kind, spans, traced) * _newness(item, min_deviation)
+    weight = _weight(item, meaning, kind, noticed_kind, spans, traced, filled) * _newness(item, min_deviation)
     return Signal(
         series.service,
         series.metric,
@@ -92,7 +93,7 @@ def metric_signal(
 
 
 def _weight(
-    item: Deviation, meaning: Sense, kind: str, noticed_kind: str | None, spans: bool, traced: bool
+    item: Deviation, meaning: Sense, kind: str, noticed_kind: str | None, spans: bool, traced: bool, filled: float
 ) -> float:
     harmful = "above" if spans else meaning.bad
     hurts = harmful == "both" or (item.z > 0) == (harmful == "above")
@@ -104,8 +105,8 @@ def _weight(
         weight *= _SUMMARY_OF_SPANS
     if noticed_kind in _FELT and kind in _FELT and kind != noticed_kind:
         weight *= _OTHER_SYMPTOM
-    if meaning.internal and not spans and not meaning.listed and _is_percent(item):
-        weight *= min(1.0, max(0.0, item.peak) / _FULL_PERCENT)
+    if meaning.internal and not spans and not meaning.listed:
+        weight *= filled
     # A series that was there for a small part of the normal period has shown little of its range.
     return weight * math.sqrt(item.coverage)
 
@@ -116,6 +117,16 @@ def _newness(item: Deviation, min_deviation: float) -> float:
     if item.before_z * item.z > 0:
         before = strength(abs(item.before_z), item.noise, min_deviation)
     return 1 - _LASTED * min(1.0, before / now) if now > 0 else 1.0
+
+
+def filling(moved: Sequence[Deviation]) -> dict[tuple[str, str], float]:
+    """How near its limit each (service, kind of resource) came by its percentages; those without any are left out."""
+    found: dict[tuple[str, str], float] = {}
+    for item in moved:
+        if item.series.source == "metrics" and _is_percent(item):
+            key = item.series.service, sense(item.series.metric).kind
+            found[key] = max(found.get(key, 0.0), min(1.0, max(0.0, item.peak) / _FULL_PERCENT))
+    return found
 
 
 def _is_percent(item: Deviation) -> bool:

@@ -55,7 +55,9 @@ def measured(case: Case) -> Found:
         z[key], beyond[key] = float(deviation.max()), float(np.mean(deviation > 3))
         robust[key] = float(np.max(np.abs(during - median)) / ((high - low) or 1.0))
     edges = {*case.calls.rows(), *call_statistics(spans).select("caller", "callee").rows()}
-    return Found(z, robust, beyond, _alert_counts(case), tuple(case.services()), frozenset(edges), case.incident.service)
+    return Found(
+        z, robust, beyond, _alert_counts(case), tuple(case.services()), frozenset(edges), case.incident.service
+    )
 
 
 def _alert_counts(case: Case) -> Counter[str]:

@@ -48,8 +48,10 @@ def table(name: str, columns: Mapping[str, object]) -> pl.DataFrame:
         if column in frame.columns
     ]
     absent = [pl.lit(None).alias(column) for column in COLUMNS[name] if column not in frame.columns]
-    return frame.with_columns(seconds).with_columns(absent).select(
-        pl.col(column).cast(dtype) for column, dtype in COLUMNS[name].items()
+    return (
+        frame.with_columns(seconds)
+        .with_columns(absent)
+        .select(pl.col(column).cast(dtype) for column, dtype in COLUMNS[name].items())
     )
 
 

@@ -38,8 +38,16 @@ def incidents(root: Path, before_s: float = BEFORE_S, after_s: float = AFTER_S) 
             kinds, metrics = _TRUTH[fault["inject_type"]]
             name = f"{day.name} {fault['inject_time'][11:]} {fault['inject_type']}"
             case = cut(tables, at, at - before_s, at + after_s)
-            found.append(Labelled(f"nezha {_SYSTEMS[day.name]}", name, case, service_of(fault["inject_pod"]),
-                                  frozenset(kinds), metrics))
+            found.append(
+                Labelled(
+                    f"nezha {_SYSTEMS[day.name]}",
+                    name,
+                    case,
+                    service_of(fault["inject_pod"]),
+                    frozenset(kinds),
+                    metrics,
+                )
+            )
     return found
 
 
@@ -88,7 +96,9 @@ def _service(column: str) -> pl.Expr:
 def _metrics(path: Path) -> pl.DataFrame:
     frame = pl.read_csv(path, infer_schema_length=None)
     values = [column for column in frame.columns if column not in _IDENTIFYING]
-    long = frame.select("TimeStamp", _service("PodName"), *(pl.col(value).cast(pl.Float64, strict=False) for value in values))
+    long = frame.select(
+        "TimeStamp", _service("PodName"), *(pl.col(value).cast(pl.Float64, strict=False) for value in values)
+    )
     long = long.unpivot(index=["TimeStamp", "service"], variable_name="metric", value_name="value").drop_nulls()
     return table("metrics", long.rename({"TimeStamp": "timestamp"}).to_dict())
 

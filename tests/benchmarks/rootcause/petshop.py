@@ -100,4 +100,6 @@ def _long(frame: pl.DataFrame) -> pl.DataFrame:
 def _edges(path: Path) -> pl.DataFrame:
     with path.open() as file:
         header, *rows = list(csv.reader(file))
-    return pairs([(row[0], name) for row in rows for name, cell in zip(header[1:], row[1:], strict=True) if float(cell)])
+    return pairs(
+        [(row[0], name) for row in rows for name, cell in zip(header[1:], row[1:], strict=True) if float(cell)]
+    )

@@ -27,7 +27,10 @@ def incidents(root: Path) -> list[Labelled]:
     found = []
     for system in SYSTEMS:
         folder = root / "tvdiag_events" / system
-        parts = {name: json.loads((folder / f"{name}.json").read_text()) for name in ("metrics", "logs", "traces", "nodes", "edges")}
+        parts = {
+            name: json.loads((folder / f"{name}.json").read_text())
+            for name in ("metrics", "logs", "traces", "nodes", "edges")
+        }
         with (folder / "label.csv").open() as file:
             for row in csv.DictReader(file):
                 found.append(_incident(system, row, {name: part.get(row["index"], []) for name, part in parts.items()}))
