@@ -16,8 +16,9 @@ from components.rootcause.signals import MAX_STRENGTH, Signal, strength
 
 #: Below so many normal windows their largest finding says nothing; then only the bar of each series counts.
 _MIN_WINDOWS = 6
-#: Doublings by which the incident must stand out: a dozen windows do not show how large the usual can get.
-_MARGIN = 0.7
+#: Doublings by which all that speaks for one service must stand out: among hundreds of series a few do by chance what
+#: they never did before.
+_MARGIN = 1.75
 #: With the metric it was noticed in at hand: bits of surprise, in it and in the strongest signal together, and the
 #: least that the signal must stand out by. At 3.7 bits one normal window in forty is taken for an incident.
 _BITS, _LEAST = 3.7, 0.25
@@ -27,27 +28,34 @@ _BITS, _LEAST = 3.7, 0.25
 class Alarm:
     """found: the strongest signal of the incident; usual: the strongest of all normal windows but one in twenty.
 
+    together: all signals of the service that has most;
     noticed_bits: -log2 of the share of normal windows in which the noticed metric did as much, NaN where it is unknown.
     """
 
     found: float
     usual: float
     windows: int
+    together: float = 0.0
     noticed_bits: float = math.nan
 
     @property
     def abnormal(self) -> bool:
-        above = self.found - self.usual
         if math.isnan(self.noticed_bits):
-            return above > _MARGIN
+            return self.together - self.usual > _MARGIN
+        above = self.found - self.usual
         return above >= _LEAST and above + self.noticed_bits >= _BITS
 
 
 def alarm(
-    signals: Sequence[Signal], min_deviation: float, noticed: Deviation | None = None, when: Periods | None = None
+    signals: Sequence[Signal],
+    min_deviation: float,
+    together: float,
+    noticed: Deviation | None = None,
+    when: Periods | None = None,
 ) -> Alarm:
     """Compare the strongest signal with the strongest ones of the case's normal windows.
 
+    together: the combined strength of the service that has most.
     noticed: the deviation of the metric that the incident was noticed in, where that is among the case's.
     """
     found = max((s.strength for s in signals), default=0.0)
@@ -62,7 +70,7 @@ def alarm(
             slots[slot] = max(slots[slot], signal.weight * strength(float(z), item.noise, min_deviation))
     usual = float(np.quantile(list(slots.values()), 0.95)) if len(slots) >= _MIN_WINDOWS else 0.0
     bits = surprise(noticed, when) if noticed and when else math.nan
-    return Alarm(found, min(usual, MAX_STRENGTH - 1), len(slots), bits)
+    return Alarm(found, min(usual, MAX_STRENGTH - 1), len(slots), together, bits)
 
 
 def surprise(item: Deviation, when: Periods) -> float:

@@ -1,4 +1,4 @@
-"""What alerts say: how rare each is, what only one of several replicas raises, which side of a failing call is to blame."""
+"""What alerts say: how rare each is, which one of several replicas raises alone, which side of a call is meant."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ class _Raised:
     metrics: dict[str, dict[tuple[str, str], str]] = field(default_factory=lambda: defaultdict(dict))
     logs: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     calls: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
+    names: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
     own: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
 
@@ -71,7 +72,7 @@ def complaints(alerts: pl.DataFrame, graph: CallGraph) -> dict[str, frozenset[st
 def alert_scores(
     groups: Iterable[AlertGroup], about: Mapping[str, frozenset[str]], graph: CallGraph
 ) -> dict[str, float]:
-    """The weight of all alerts against each service; what it feels counts less the more its callees raise themselves."""
+    """The weight of all alerts against each service; what it feels counts less the more its callees raise."""
     inside: dict[str, float] = defaultdict(float)
     felt: dict[str, float] = defaultdict(float)
     for group in groups:
@@ -100,6 +101,7 @@ def _raised(alerts: pl.DataFrame, graph: CallGraph) -> _Raised:
             else:
                 caller, callee = _sides(service, peer, graph)
                 found.calls[caller].add((callee, symptom))
+                found.names[callee, symptom].add(f"{name} {direction}".strip() + f" of calls from {caller}")
         elif row["signal"] == "log":
             found.logs[service][name.replace(service, "")] = name
         else:
@@ -178,7 +180,7 @@ def _call_groups(raised: _Raised, replicas: Mapping[str, tuple[str, ...]], graph
     for (callee, symptom), callers in sorted(complaining.items()):
         known = callers | graph.callers_of(callee)
         weight = _CALLED * math.log2(1 + len(callers)) * (len(callers) / len(known) if symptom == "error" else 1.0)
-        names = tuple(f"calls from {caller}" for caller in sorted(callers))
+        names = tuple(sorted(raised.names[callee, symptom]))
         groups.append(AlertGroup(callee, symptom, False, True, weight, names, "trace"))
     for caller, calls in sorted(raised.calls.items()):
         blame = 0.0

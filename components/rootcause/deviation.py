@@ -27,7 +27,7 @@ _SHOWN_CONSTANT = 20
 #: Changes below two per mille of the usual level are not worth telling.
 _RELATIVE_FLOOR = 0.002
 _MAX_WINDOWS = 64
-_JUST_BEFORE_S = 300.0
+_JUST_BEFORE_S, _HANDFUL = 1200.0, 5
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class Deviation:
     peak: the value that deviates most; onset_s: when it began, NaN where it did not;
     rate: the series is a counter and was turned into its increase per second;
     coverage: normal samples relative to the case's other series, at most 1;
-    before_z: what the samples just before the incident already deviated by.
+    before_z: what the samples just before the incident already deviated by;
+    samples: normal ones; constant: they had no spread.
     """
 
     series: Series
@@ -69,6 +70,8 @@ class Deviation:
     rate: bool = False
     coverage: float = 1.0
     before_z: float = 0.0
+    samples: int = 0
+    constant: bool = False
 
 
 def series_of(metrics: pl.DataFrame, source: str = "metrics") -> list[Series]:
@@ -188,20 +191,27 @@ def _deviation(
         rate=rate,
         coverage=coverage,
         before_z=_before(series.times, z, when, step),
+        samples=usual.samples,
+        constant=usual.spread <= 0,
     )
 
 
 def _before(times: Floats, z: Floats, when: Periods, step: float) -> float:
-    """The least of the deviations in the five minutes (at least one sample) before the incident can have begun."""
+    """The least of the deviations in the twenty minutes before the incident can have begun, 0 where they change sides.
+
+    Where twenty minutes hold a handful of samples, the last of them alone: one odd sample would decide otherwise.
+    """
     begin = when.noticed - when.lead(step)
     earlier = z[(times < begin) & (times >= begin - max(_JUST_BEFORE_S, 1.01 * step))]
-    if not len(earlier) or np.any(earlier > 0) and np.any(earlier < 0):
+    if len(earlier) < _HANDFUL:
+        earlier = earlier[-1:]
+    if not len(earlier) or (np.any(earlier > 0) and np.any(earlier < 0)):
         return 0.0
     return float(earlier[np.argmin(np.abs(earlier))])
 
 
 def _scale(usual: _Usual, pooled: float, excursion: float, resource: bool) -> float:
-    """The yardstick of a series; resources are alike between services, so that an idle one's is no finer than theirs."""
+    """The yardstick of a series; for resources, which are alike between services, no finer than theirs."""
     floor = max(usual.spread, _RELATIVE_FLOOR * abs(usual.median), 0.5 * pooled if resource else 0.0)
     if usual.spread > 0:
         return floor

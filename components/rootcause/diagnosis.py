@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from components.rootcause.abstention import Alarm, alarm
+from components.rootcause.abstention import Alarm, alarm, surprise
 from components.rootcause.alerts import alert_groups, alert_scores, complaints
 from components.rootcause.budget import excesses
 from components.rootcause.case import Case
@@ -23,7 +23,15 @@ from components.rootcause.logsignals import counted, log_changes
 from components.rootcause.naming import sense
 from components.rootcause.periods import Periods, periods
 from components.rootcause.ranking import Standing, rank
-from components.rootcause.signals import Signal, alert_signals, excess_signals, filling, log_signals, metric_signal
+from components.rootcause.signals import (
+    Signal,
+    alert_signals,
+    busier_services,
+    excess_signals,
+    filling,
+    log_signals,
+    metric_signal,
+)
 from components.rootcause.specs import ScorerParams
 from components.rootcause.tracing import call_statistics, enriched, span_metrics
 
@@ -76,7 +84,7 @@ def diagnose(case: Case, params: ScorerParams) -> Diagnosis:
         flow,
         alerted,
     )
-    abstained, reason = _verdict(case, signals, moved, when, params)
+    abstained, reason = _verdict(case, signals, moved, standings, when, params)
     causes = [] if abstained else _causes(standings, graph, noticed, when, params)
     elapsed_ms = round(1000 * (time.perf_counter() - begun), 1)
     return Diagnosis(abstained, "; ".join([reason, *case.notes]), causes, elapsed_ms, standings, graph, when)
@@ -99,7 +107,7 @@ def _signals(
     """Every signal but those of alerts."""
     noticed_kind = sense(case.incident.metric).kind if case.incident.metric else None
     traced = not spans.is_empty()
-    filled = filling(moved)
+    filled, busier = filling(moved), busier_services(moved, params.min_deviation)
     signals = [
         metric_signal(
             item,
@@ -107,14 +115,28 @@ def _signals(
             noticed_kind,
             traced,
             filled.get((item.series.service, sense(item.series.metric).kind), 1.0),
+            item.series.service in busier,
+            (item.series.service, item.series.metric) == (case.incident.service, case.incident.metric),
         )
         for item in moved
     ]
+    signals = [_as_noticed(signal, case, when) for signal in signals]
     signals += excess_signals(excesses(spans, when))
     signals += log_signals(log_changes(counted(case.logs), when, 0.0), params.min_deviation)
     slots = log_signals(log_changes(case.log_counts, when, _COUNT_SLOT_S), params.min_deviation)
     # A slot says what was logged in five minutes, not when: its start may lie before the deployment that did it.
     return signals + [replace(signal, onset_s=math.nan) for signal in slots]
+
+
+def _as_noticed(signal: Signal, case: Case, when: Periods) -> Signal:
+    """A resource that the incident was noticed in speaks at least as loudly as it is surprising."""
+    told = (case.incident.service, case.incident.metric)
+    if not signal.internal or signal.deviation is None or (signal.service, signal.metric) != told:
+        return signal
+    bits = surprise(signal.deviation, when)
+    if math.isnan(bits):
+        return signal
+    return replace(signal, strength=max(signal.strength, bits / 4), excess=max(signal.excess, bits / 4))
 
 
 def _symptom(case: Case, signals: Sequence[Signal]) -> str:
@@ -128,7 +150,12 @@ def _symptom(case: Case, signals: Sequence[Signal]) -> str:
 
 
 def _verdict(
-    case: Case, signals: list[Signal], moved: Sequence[Deviation], when: Periods, params: ScorerParams
+    case: Case,
+    signals: list[Signal],
+    moved: Sequence[Deviation],
+    standings: Sequence[Standing],
+    when: Periods,
+    params: ScorerParams,
 ) -> tuple[bool, str]:
     if not moved and not signals:
         return True, (
@@ -137,7 +164,8 @@ def _verdict(
         )
     told = (case.incident.service, case.incident.metric)
     noticed = next((item for item in moved if (item.series.service, item.series.metric) == told), None)
-    seen = alarm(signals, params.min_deviation, noticed, when)
+    together = max((standing.strength for standing in standings), default=0.0)
+    seen = alarm(signals, params.min_deviation, together, noticed, when)
     if seen.found <= 0 or (params.abstain and not seen.abnormal):
         return True, f"nothing is more abnormal than usual: {_compared(seen, noticed)}"
     return False, _compared(seen, noticed)

@@ -35,11 +35,18 @@ def kind_of(standing: Standing) -> str:
     telling = [s for s in standing.signals if s.kind in _NAMES and s.source != "logs"] or list(standing.signals)
     weights: dict[str, float] = {}
     for signal in telling:
-        kind = _NAMES.get(signal.kind, "unknown")
+        waiting = _WAITING.search(signal.metric) is not None
+        kind = _waiting_kind(telling) if waiting else _NAMES.get(signal.kind, "unknown")
         own = signal.internal or signal.kind == "queue"
-        weight = (_OWN_RESOURCE if own else 1.0) * (_MAY_WAIT if _WAITING.search(signal.metric) else 1.0)
+        weight = (_OWN_RESOURCE if own else 1.0) * (_MAY_WAIT if waiting else 1.0)
         weights[kind] = max(weights.get(kind, 0.0), signal.excess * weight)
     return max(sorted(weights), key=lambda kind: weights[kind], default="unknown")
+
+
+def _waiting_kind(signals: Sequence[Signal]) -> str:
+    """Busy threads compute where the processor is busy too, and wait otherwise."""
+    busy = any(s.kind == "cpu" and s.excess > 0 and not _WAITING.search(s.metric) for s in signals)
+    return "cpu" if busy else "latency"
 
 
 def metric_of(standing: Standing, kind: str) -> str | None:

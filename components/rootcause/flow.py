@@ -1,7 +1,7 @@
 """How much of what was noticed passes through each service: excess times requests, followed from callers to callees.
 
-A callee that is slower by 10 ms on 1,000 requests costs its callers 10 s in all, whichever share of them each has; failed
-requests add up in the same way. What a service's callees lack of its own volume arises in the service itself.
+A callee that is slower by 10 ms on 1,000 requests costs its callers 10 s in all, whichever share of them each has;
+failed requests add up in the same way. What a service's callees lack of its own volume arises in the service itself.
 """
 
 from __future__ import annotations

@@ -19,14 +19,17 @@ _SPEAKS_OF_FAILURE = re.compile(
 )
 _MAX_CHARS = 400
 _MIN_LINES = 3
-#: Width of the slots that single lines are counted in; what half of the earlier slots stay below is usual.
+#: Width of the slots that single lines are counted in; what the calmer part of the earlier ones had is usual.
 _SLOT_S = 30.0
 _CALMER = 0.7
 
 
 @dataclass(frozen=True)
 class LogChange:
-    """One template of one service: lines in the incident, lines expected from the normal period, gravity 0 to 2."""
+    """One template of one service: lines in the incident, lines expected from the normal period, gravity 0 to 2.
+
+    seen: the share of earlier slots in which it came at all.
+    """
 
     service: str
     template: str
@@ -35,6 +38,7 @@ class LogChange:
     expected: float
     gravity: int
     first_s: float
+    seen: float = 0.0
 
     @property
     def surprise(self) -> float:
@@ -53,9 +57,9 @@ def counted(logs: pl.DataFrame) -> pl.DataFrame:
 def log_changes(counts: pl.DataFrame, when: Periods, step_s: float) -> list[LogChange]:
     """Templates that came at least twice as often as usual in the incident, most surprising first.
 
-    Usual is the median over the earlier slots in which anything was logged, so that an earlier incident of the same kind
-    does not make its lines usual. Without earlier lines nothing is known to be new. `step_s` is the width of the slots
-    that the counts were made in (0 for single lines).
+    Usual is the mean over the calmer part of the earlier slots in which anything was logged, so that an earlier
+    incident of the same kind does not make its lines usual. Without earlier lines nothing is known to be new.
+    `step_s` is the width of the slots that the counts were made in (0 for single lines).
     """
     if counts.is_empty():
         return []
@@ -84,6 +88,7 @@ def log_changes(counts: pl.DataFrame, when: Periods, step_s: float) -> list[LogC
             lasting * _usual_count(row["counts"] or [], slots),
             _gravity(row["severity"], row["template"]),
             row["first"],
+            len(row["counts"] or []) / slots,
         )
         for row in rows
     ]

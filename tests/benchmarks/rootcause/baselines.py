@@ -125,7 +125,7 @@ def traversal(found: Found) -> Answer:
 
 
 def prism_like(found: Found) -> Answer:
-    """Internal and external metrics must agree: the sum of both largest robust deviations, capped by twice the lesser."""
+    """Internal and external metrics must agree: the lesser of both largest deviations counts most."""
     sides: dict[str, list[float]] = {}
     for (service, metric), value in found.robust.items():
         side = sides.setdefault(service, [0.0, 0.0])
