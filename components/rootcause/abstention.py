@@ -18,7 +18,7 @@ from components.rootcause.signals import MAX_STRENGTH, Signal, strength
 _MIN_WINDOWS = 6
 #: Doublings by which all that speaks for one service must stand out: among hundreds of series a few do by chance what
 #: they never did before.
-_MARGIN = 1.75
+_MARGIN = 1.85
 #: With the metric it was noticed in at hand: bits of surprise, in it and in the strongest signal together, and the
 #: least that the signal must stand out by. At 3.7 bits one normal window in forty is taken for an incident.
 _BITS, _LEAST = 3.7, 0.25
