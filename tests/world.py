@@ -71,6 +71,7 @@ CHAIN = [
     Link("anomaly.score", "anomaly.score", uses={"online_features": "features.online"}),
     Link("forecasting.predict", "forecasting.predict"),
     Link("logs.mine", "logs.mine", {"lookback_h": 24 * DAYS}),
+    Link("logs.collect", "logs.collect"),
     Link("actions.correlate", "actions.correlate"),
     Link("rootcause.diagnose", "rootcause.diagnose"),
     Link("actions.alert", "actions.alert"),

@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     log_spool: str | None = Field(
         default=None, description="URI where received logs wait for the next ingest; default <home>/spool"
     )
+    log_files: str | None = Field(
+        default=None, description="folder of log files that traceo_logs archives; default: none"
+    )
     log_spool_max_mb: int = Field(default=1024, ge=1, description="from when on the log receiver refuses logs")
     challenger_weight: float = Field(default=0.1, ge=0, le=1, description="share of requests a challenger answers")
     model_poll_s: float = Field(

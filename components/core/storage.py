@@ -150,6 +150,35 @@ def delete(uri: str) -> None:
         path.unlink(missing_ok=True)
 
 
+def keep_days(uri: str, hot_days: int, kept_days: int) -> None:
+    """Have S3 move what lies below a URI to its archive after `hot_days` and delete it `kept_days` after that.
+
+    The bucket's rules for other prefixes stay; the rule of this prefix is replaced.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    bucket, prefix = _bucket_key(uri)
+    rule = {
+        "ID": f"traceo {prefix}"[:255],
+        "Filter": {"Prefix": f"{prefix.rstrip('/')}/"},
+        "Status": "Enabled",
+        "Transitions": [{"Days": hot_days, "StorageClass": "GLACIER_IR"}],
+        "Expiration": {"Days": hot_days + kept_days},
+    }
+    try:
+        try:
+            rules = _s3().get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+        except ClientError as error:
+            if _status(error) != 404:
+                raise
+            rules = []
+        others = [other for other in rules if other.get("ID") != rule["ID"]]
+        if [rule] != [other for other in rules if other.get("ID") == rule["ID"]]:
+            _s3().put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [*others, rule]})
+    except (BotoCoreError, ClientError) as error:
+        raise StorageError(f"cannot set how long {uri} is kept: {error}") from None
+
+
 @contextmanager
 def local_folder(uri: str) -> Iterator[Path]:
     """A local path with the content of the folder at `uri`, for libraries that read files; read only."""

@@ -48,7 +48,7 @@ def detailed_lines(
         block, codes = part
         return pl.concat([reader.read(block, codes, about["template"]), about[codes.shapes]], how="horizontal")
 
-    start, last = 0, _NOTHING
+    start, last = 0, NOTHING
     for frame in in_parallel(detail, _as_mined(source, mined)):
         frame, last = carry_on(frame, last)
         numbers = pl.int_range(start, start + len(frame), dtype=pl.Int64)
@@ -66,7 +66,7 @@ def _trace() -> pl.Expr:
 
 
 _CARRIED: dict[str, Any] = {"timestamp": TIME_DTYPE, "severity": pl.String, "service": pl.String}
-_NOTHING = pl.DataFrame(schema=_CARRIED)
+NOTHING = pl.DataFrame(schema=_CARRIED)
 
 
 def carry_on(frame: pl.DataFrame, last: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -96,5 +96,11 @@ def fill(template: str, parameters: list[str]) -> str:
     return pieces[0] + "".join(value + piece for value, piece in zip(parameters, pieces[1:], strict=True))
 
 
+def fill_column(frame: pl.DataFrame) -> pl.Series:
+    """The messages of `template, parameters`."""
+    rows = frame.select("template", "parameters").iter_rows()
+    return pl.Series("message", [fill(template, parameters) for template, parameters in rows], dtype=pl.String)
+
+
 def _is_long(message: pl.Expr) -> pl.Expr:
     return message.str.len_chars() > MAX_CHARS

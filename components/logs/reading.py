@@ -45,6 +45,13 @@ def read_part(path: Path, start: int, size: int) -> pa.LargeStringArray:
     return _split(block[block.find(b"\n") + 1 : block.rfind(b"\n") + 1])
 
 
+def read_block(path: Path, start: int, end: int) -> pa.LargeStringArray:
+    """The lines of the bytes from `start` to `end`, which are whole lines."""
+    with path.open("rb") as stream:
+        stream.seek(start)
+        return _split(stream.read(end - start).removeprefix(codecs.BOM_UTF8 if start == 0 else b""))
+
+
 def read_bytes(path: Path, size: int | None = None) -> Iterator[bytes]:
     """Yield the decompressed content in pieces, as far as the stored file reaches or `size` says."""
     if not path.is_file():

@@ -53,6 +53,10 @@ class Source:
             for rows in self.table.iter_slices(_TABLE_ROWS):
                 yield Block(as_text(rows["body"]), rows)
 
+    @property
+    def is_compressed(self) -> bool:
+        return self.path.suffix.lower() in COMPRESSIONS
+
     def messages(self, lines: pl.Series) -> pl.Series:
         """The messages of lines as blocks hold them."""
         return lines if self.table is not None else self.layout.messages(lines)

@@ -29,6 +29,26 @@ class MineParams(Params):
     )
 
 
+class CollectParams(Params):
+    """What `logs.collect` reads and how."""
+
+    folder: str | None = Field(
+        default=None, description="folder of log files that every worker sees; default: TRACEO_LOG_FILES, or nothing"
+    )
+    kafka: str | None = Field(
+        default=None,
+        pattern=r"^[^/\s]+/[\w.-]+$",
+        description="servers/topic whose messages are written to the folder as lines first, each once",
+    )
+    block_mb: float = Field(default=4.0, gt=0, le=256, description="megabytes of lines that one worker takes at once")
+    year: int = Field(default=1970, ge=1, le=9999, description="the year of timestamps that are written without one")
+    hot_days: int = Field(default=30, ge=1, le=3650, description="days that lines stay at hand on S3")
+    kept_days: int = Field(default=365, ge=1, le=36500, description="days in the archive after which lines are deleted")
+    beam: tuple[str, ...] = Field(
+        default=("--runner=DirectRunner",), description="options of Apache Beam: the runner and what it needs"
+    )
+
+
 class FileParams(Params):
     """What `traceo logs` does to a file beyond its flags."""
 
@@ -55,4 +75,16 @@ MINE = Spec(
     example={"lookback_h": 24.0},
 )
 
-SPECS = [MINE]
+COLLECT = Spec(
+    name="logs.collect",
+    title="archive log files in blocks, with the templates of their lines",
+    params=CollectParams,
+    inputs=(Port("lake", "lake", "the lake; `log_archive` is extended"),),
+    outputs=(
+        Port("lake", "lake", "the lake; `log_archive` is extended"),
+        Port("collected", "json", "blocks, lines and the most frequent templates of the archive"),
+    ),
+    resources=Resources(cpu=2.0, memory_mb=4096),
+)
+
+SPECS = [MINE, COLLECT]

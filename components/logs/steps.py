@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from components.core import storage
 from components.core.lake import Lake
+from components.core.settings import settings
 from components.core.step import StepIO
 from components.core.times import Window, floor, iso, merge, parse_instant, subtract
+from components.logs.archive import account_of, written_blocks
+from components.logs.blocks import plan_blocks
 from components.logs.change import compare_windows
 from components.logs.counting import SLOT, count_lines
-from components.logs.specs import MineParams
+from components.logs.kafka import spool_topic
+from components.logs.specs import CollectParams, MineParams
+from components.logs.states import merge_states, state_of
 from components.logs.surges import find_surges
 
 _SURPRISES = 5
@@ -33,6 +40,43 @@ def mine(io: StepIO, params: MineParams) -> dict[str, Any]:
     mined = {"as_of": iso(as_of) if as_of else None} | _recent(lake, as_of, params.compared_h, params.max_p_value)
     io.write_json("mined", mined)
     return mined
+
+
+def collect(io: StepIO, params: CollectParams) -> dict[str, Any]:
+    """Archive the blocks of the folder that are not archived yet.
+
+    The summary speaks of the whole archive, not of what this run did, so that a retry says the same.
+    """
+    archive = storage.join(io.lake().uri, "log_archive")
+    folder = params.folder or settings().log_files
+    if folder:
+        _extend(archive, Path(folder), params)
+    accounts = [account_of(archive, name) for name in written_blocks(archive)]
+    state = merge_states(map(state_of, accounts))
+    often = sorted(state.items(), key=lambda item: (-item[1][1], item[0]))[:_SURPRISES]
+    collected = {
+        "blocks": len(accounts),
+        "lines": sum(account["lines"] for account in accounts),
+        "templates": len(state),
+        "most_frequent": [{"template_id": name, "template": text, "count": count} for name, (text, count) in often],
+    }
+    io.write_json("collected", collected)
+    return collected
+
+
+def _extend(archive: str, folder: Path, params: CollectParams) -> None:
+    if params.kafka:
+        servers, topic = params.kafka.split("/")
+        folder.mkdir(parents=True, exist_ok=True)
+        spool_topic(servers, topic, folder)
+    blocks = plan_blocks(folder, written_blocks(archive), int(params.block_mb * 1_000_000))
+    if storage.is_s3(archive):
+        storage.keep_days(archive, params.hot_days, params.kept_days)
+    if blocks:
+        # Not at the top: Beam takes seconds, and most runs find nothing new.
+        from components.logs.pipeline import run_pipeline
+
+        run_pipeline(blocks, str(folder), archive, params.year, params.beam)
 
 
 def _write_changes(io: StepIO, lake: Lake, params: MineParams) -> None:

@@ -25,7 +25,15 @@ from components.notebook import specs as notebook_specs
 pytestmark = pytest.mark.xdist_group("airflow")
 
 FOLDER = REPOSITORY / "dags"
-IDS = ("traceo_drift", "traceo_ingest", "traceo_notebooks", "traceo_retrain", "traceo_rollout", "traceo_score")
+IDS = (
+    "traceo_drift",
+    "traceo_ingest",
+    "traceo_logs",
+    "traceo_notebooks",
+    "traceo_retrain",
+    "traceo_rollout",
+    "traceo_score",
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,112 @@
+"""Lines kept as Parquet per hour, sorted by template: small, and searched without reading everything.
+
+    hour=2026-01-31T05/<block>.parquet   lines of one block and hour: template id, parameters, time, service, severity
+    blocks/<block>.json                  written last: what the block holds, and its templates
+
+A file counts once its block's JSON stands, so that a worker that was killed leaves nothing a reader sees, and working
+on a block again changes nothing. A template is the shape of a message: with its parameters put back it is the message.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from components.core import storage
+from components.logs.masking import template_id
+
+#: Lines of one row group: what a search reads or leaves out at once.
+_GROUP_LINES = 4096
+#: The folder of lines without a time.
+UNTIMED = "hour=unknown"
+
+
+def write_block(uri: str, name: str, lines: pl.DataFrame) -> dict[str, Any]:
+    """Write one block's lines (`timestamp, service, severity, trace_id, template, parameters`); returns its account."""
+    ids = {text: template_id(text) for text in lines["template"].unique()}
+    lines = lines.with_columns(pl.col("template").replace_strict(ids, return_dtype=pl.String).alias("template_id"))
+    hours = lines["timestamp"].dt.strftime("hour=%Y-%m-%dT%H").fill_null(UNTIMED).alias("hour")
+    ordered = lines.with_columns(hours).sort("hour", "template_id", "timestamp", maintain_order=True)
+    files = []
+    for (hour,), part in ordered.group_by("hour", maintain_order=True):
+        files.append(f"{hour}/{name}.parquet")
+        storage.write_bytes(storage.join(uri, files[-1]), _parquet(part.drop("hour", "template")))
+    counts = lines.group_by("template_id", "template").len("count").sort("template_id")
+    account = {"lines": len(lines), "files": files, "templates": [list(row) for row in counts.iter_rows()]}
+    storage.write_bytes(storage.join(uri, "blocks", f"{name}.json"), json.dumps(account).encode())
+    return account
+
+
+def written_blocks(uri: str) -> list[str]:
+    """The names of the blocks that are archived."""
+    found = storage.list_files(storage.join(uri, "blocks"), ".json")
+    return sorted(storage.name(file).removesuffix(".json") for file in found)
+
+
+def account_of(uri: str, name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(storage.read_bytes(storage.join(uri, "blocks", f"{name}.json")))
+    return content
+
+
+def search(
+    uri: str,
+    template: str | None = None,
+    parameter: str | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> Iterator[pl.DataFrame]:
+    """The lines of a template (its id) with a parameter, of the hours from `start` to `end`, file by file.
+
+    Hours outside are not opened; of a file, row groups that cannot hold the template are not read.
+    """
+    first, last = (f"hour={at:%Y-%m-%dT%H}" if at else edge for at, edge in ((start, ""), (end, "hour=~")))
+    for name in written_blocks(uri):
+        for file in account_of(uri, name)["files"]:
+            hour = file.partition("/")[0]
+            if (start or end) and (hour == UNTIMED or not first <= hour <= last):
+                continue
+            found = _read(storage.join(uri, file), template)
+            found = found.filter(*_conditions(template, parameter, start, end)) if found is not None else None
+            if found is not None and len(found):
+                yield found
+
+
+def _conditions(
+    template: str | None, parameter: str | None, start: datetime | None, end: datetime | None
+) -> list[pl.Expr]:
+    time = pl.col("timestamp")
+    return [
+        *([] if template is None else [pl.col("template_id") == template]),
+        *([] if parameter is None else [pl.col("parameters").list.contains(pl.lit(parameter))]),
+        *([] if start is None else [time >= start]),
+        *([] if end is None else [time < end]),
+    ]
+
+
+def _read(uri: str, template: str | None) -> pl.DataFrame | None:
+    file = pq.ParquetFile(io.BytesIO(storage.read_bytes(uri)))
+    groups = list(matching_groups(file, template))
+    return pl.DataFrame(pl.from_arrow(file.read_row_groups(groups))) if groups else None
+
+
+def matching_groups(file: pq.ParquetFile, template: str | None) -> Iterator[int]:
+    """The row groups that may hold lines of a template."""
+    names: Sequence[str] = file.schema_arrow.names
+    place = names.index("template_id")
+    for group in range(file.num_row_groups):
+        bounds = file.metadata.row_group(group).column(place).statistics
+        if template is None or bounds is None or bounds.min <= template <= bounds.max:
+            yield group
+
+
+def _parquet(lines: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    columns = ["template_id", "timestamp", "service", "severity", "trace_id", "parameters"]
+    lines.select(columns).write_parquet(buffer, compression="zstd", row_group_size=_GROUP_LINES, statistics=True)
+    return buffer.getvalue()
