@@ -6,7 +6,7 @@ from kfp import dsl
 
 from kfp_pipelines.observation import observe, report
 from kfp_pipelines.steps.features import features_build
-from kfp_pipelines.steps.logs import logs_mine
+from kfp_pipelines.steps.logs import logs_collect, logs_mine
 from kfp_pipelines.steps.quality import quality_validate
 from kfp_pipelines.steps.telemetry import telemetry_ingest
 from kfp_pipelines.tasks import LAKE, observation, task
@@ -20,6 +20,7 @@ def logs(
     telemetry_ingest_params: Dict[str, Any] = {},
     quality_validate_params: Dict[str, Any] = {},
     logs_mine_params: Dict[str, Any] = {},
+    logs_collect_params: Dict[str, Any] = {},
 ) -> None:
     with dsl.ExitHandler(observation(report)):
         ingest = task(telemetry_ingest, lake=lake, params=telemetry_ingest_params)
@@ -28,3 +29,4 @@ def logs(
         known = {"lake": lake, "state": seen["state"], "as_of": seen["as_of"]}
         task(logs_mine, **known, params=logs_mine_params)
         task(features_build, **known)
+        task(logs_collect, lake=lake, state=seen["state"], params=logs_collect_params)

@@ -8,9 +8,10 @@ import polars as pl
 
 WILDCARD = "<*>"
 
-#: Characters of a message that are looked at; what follows becomes one last parameter. The longest message of
-#: the public log collections has under 6,000 characters; a stray dump of megabytes must not become a template.
-MAX_CHARS = 8192
+# Words are told by ASCII letters where that is enough: (?-u:…) costs half as much time.
+#: Characters of a message that are looked at; what follows becomes one last parameter. Hardly a message of the public
+#: log collections has as many; a stray dump of megabytes must not become a template.
+MAX_CHARS = 4096
 
 _DAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
@@ -25,13 +26,13 @@ _URL = r"(?-u:\b)[a-zA-Z][a-zA-Z0-9+.-]*://[^\s\"'<>\])},]*[^\s\"'<>\])},.;:]"
 _WINDOWS_PATH = r"(?-u:\b)[A-Za-z]:\\[^\s\"',;<>|]*"
 # Groups of hex digits such as MAC and IPv6 addresses, and hex words that happen to hold no digit.
 _HEX = r"(?-u:\b)[0-9a-fA-F]{1,4}(?::+[0-9a-fA-F]{1,4}){3,}|(?-u:\b)[a-f]{8,}(?-u:\b)"
-_HOST_AND_PORT = r"[A-Za-z][\w.-]*[0-9][\w.-]*:[0-9]{2,5}(?-u:\b)"
+_HOST_AND_PORT = r"(?-u:[A-Za-z][\w.-]*[0-9][\w.-]*:[0-9]{2,5}\b)"
 
-_EMAIL = r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}(?-u:\b)"
+_EMAIL = r"(?-u:[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}\b)"
 # "<1 sec" beside "02:15": a duration below a bound is one value.
 _BOUND = r"[<>]=?[0-9]+(?:\.[0-9]+)? ?(?:us|ms|s|secs?|seconds?|mins?|minutes?|hours?)(?-u:\b)"
 # A dotted name and what is in it: com.example.app/.MainActivity, registry.example.com/team/image
-_IN_DOTTED = r"(?-u:\b)[a-z]\w*(?:\.\w+)+/[\w./$-]*[\w/$]"
+_IN_DOTTED = r"(?-u:\b[a-z]\w*(?:\.\w+)+/[\w./$-]*[\w/$])"
 
 # A word ends where prose, key=value, JSON and call syntax end one.
 _END = r"\s=,;:()\[\]{}\"'<>|#@%"
@@ -58,7 +59,7 @@ _NUMBERED_LABEL = (
     "(?:[a-z]{2,}(?:-[a-z]+)*-?[0-9]+(?:-[a-z0-9]+)*|[a-z]+(?:-[a-z0-9]+)*-[a-z]*[0-9][a-z0-9]*(?:-[a-z0-9]+)*)"
 )
 _HOST = rf"(?-u:\b){_NUMBERED_LABEL}(?:\.{_LABEL}){{2,}}|(?-u:\b)(?:{_LABEL}\.)+{_NUMBERED_LABEL}(?:\.{_LABEL})+"
-_PUBLIC_HOST = r"[\w-]+(?:\.[\w-]+)*\.(?:com|org|edu|gov)(?:\.[a-z]{2})?(?-u:\b)|[\w-]+(?:\.[\w-]+)+\.net(?-u:\b)"
+_PUBLIC_HOST = r"(?-u:[\w-]+(?:\.[\w-]+)*\.(?:com|org|edu|gov)(?:\.[a-z]{2})?\b|[\w-]+(?:\.[\w-]+)+\.net\b)"
 
 
 def _variable(number: str) -> str:

@@ -28,7 +28,7 @@ LOCAL = ("--runner=DirectRunner",)
 LINES = beam.metrics.Metrics.counter("traceo.logs", "lines")
 
 
-class ArchiveBlocks(beam.DoFn):  # type: ignore[misc]  # Beam ships no types
+class ArchiveBlocks(beam.DoFn):
     """Blocks to their names, once their lines are archived."""
 
     def __init__(self, folder: str, archive: str, year: int) -> None:
@@ -41,7 +41,7 @@ class ArchiveBlocks(beam.DoFn):  # type: ignore[misc]  # Beam ships no types
         yield ref.name
 
 
-class MergeStates(beam.CombineFn):  # type: ignore[misc]  # Beam ships no types
+class MergeStates(beam.CombineFn):
     """Adds the states of blocks up."""
 
     def create_accumulator(self) -> State:

@@ -46,7 +46,8 @@ def _lines(source: Source, block: Block, year: int) -> pl.DataFrame:
     shapes = pl.Series("template", keys.shapes, dtype=pl.String)
     read = Reader(source, shaper, year, with_messages=False).read(block, codes, shapes)
     frame = read.with_columns(shapes.gather(codes.shapes).alias("template"))
-    said = pl.coalesce("trace_id", trace_in_text(fill_column(frame)))
+    frame = frame.with_columns(fill_column(frame))
+    said = pl.coalesce("trace_id", trace_in_text(pl.col("message")))
     return frame.select(
         "timestamp", "service", "severity", said.alias("trace_id"), "template", "parameters", "continues"
     )

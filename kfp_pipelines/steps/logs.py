@@ -19,3 +19,16 @@ def logs_mine(
     from components.core.launch.kfp import run_task
 
     return run_task("logs.mine", locals())
+
+
+@component("logs.collect")
+def logs_collect(
+    lake: str,
+    state: str,
+    collected: dsl.Output[dsl.Artifact],
+    params: Dict[str, Any] = {},
+) -> str:
+    """archive log files in blocks, with the templates of their lines."""
+    from components.core.launch.kfp import run_task
+
+    return run_task("logs.collect", locals())

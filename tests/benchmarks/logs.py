@@ -1,4 +1,4 @@
-"""`make bench-logs`: are the templates of real logs the right ones?
+"""`make bench-logs`: are templates of real logs right, and links and anomalies; how fast is it?
 
 Needs TRACEO_BENCH_DATA, the folder of the development data with logs/loghub_2k.
 """
@@ -10,7 +10,6 @@ import os
 import re
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -19,17 +18,17 @@ import polars as pl
 import pyarrow as pa
 
 from components.core import storage
-from components.logs.masking import shape
 from components.logs.mining import mine
 from components.logs.shaping import Shaper
 from components.logs.source import as_text, open_source
 from components.logs.specs import FileParams
+from tests.benchmarks import log_anomalies, log_speed, log_traces
+from tests.benchmarks.drain import Drain
 from tests.benchmarks.parsing import Accuracy, accuracy
 from tests.benchmarks.results import table, write_section
 
 Parser = Callable[[Sequence[str]], tuple[list[str], list[str]]]
 _WORDS_WITH_DIGITS = re.compile(r"\S*[0-9]\S*")
-_SPEED_LINES = 200_000
 _HEADER = ("system", "GA", "FGA", "PA", "FTA", "templates (true)")
 
 
@@ -79,15 +78,31 @@ def report(data: Path) -> str:
         "configuration for all. The rules of masking were written with these systems in view, so that others may fare "
         "worse. Definitions: tests/benchmarks/parsing.py; means are over systems.",
     ]
+    drain = Drain()
     parsers: tuple[tuple[str, str, Parser], ...] = (
         ("Traceo, message bodies", "body", traceo),
         ("Traceo, raw lines with headers", "raw", traceo_with_headers),
+        ("Drain3 (drain3-improved, its default settings and masks), message bodies", "body", drain),
         ("naive baseline: words with digits are variables, message bodies", "body", digit_mask),
     )
     for title, column, parse in parsers:
         judged = {name: accuracy(*parse(part[column]), part["template"].to_list()) for name, part in found.items()}
         parts += [f"### {title}", table(_HEADER, [*(_row(*item) for item in judged.items()), _mean(judged)])]
-    return "\n\n".join([*parts, *_speed(found)])
+    return "\n\n".join([*parts, *_many_lines(data, drain), *_others(data, drain)])
+
+
+def _many_lines(data: Path, drain: Drain) -> list[str]:
+    """Templates of a longer log, which many parsers take apart."""
+    lines = (data / "logs" / "logai_raw" / "HDFS_20000.log").read_text(encoding="utf-8", errors="replace").splitlines()
+    counts = [len(set(parse(lines)[0])) for parse in (traceo_with_headers, drain)]
+    return [
+        "### Templates of 20,000 raw lines of HDFS",
+        f"{counts[0]:,} with Traceo, {counts[1]:,} with Drain3.",
+    ]
+
+
+def _others(data: Path, drain: Drain) -> list[str]:
+    return [*log_speed.report(data, drain), *log_traces.report(data), *log_anomalies.report(data)]
 
 
 def _row(name: str, found: Accuracy) -> list[str]:
@@ -102,32 +117,6 @@ def _mean(judged: dict[str, Accuracy]) -> list[str]:
     low, high = np.quantile(values[draws].mean(axis=1), (0.025, 0.975), axis=0)
     cells = zip(values.mean(axis=0), low, high, strict=True)
     return ["**mean** (95 %)", *(f"**{mean:.3f}** ({a:.2f}–{b:.2f})" for mean, a, b in cells), ""]
-
-
-def _speed(found: dict[str, pl.DataFrame]) -> list[str]:
-    """Processor time to give lines their shapes: every line masked by itself against equal lines masked once."""
-    raw = pl.concat([part["raw"] for part in found.values()]).rename("line")
-    order = np.random.default_rng(0).integers(0, len(raw), size=_SPEED_LINES)
-    blocks = [raw[part] for part in np.array_split(order, 10)]
-    alone = _seconds(lambda: [block.to_frame().select(shape(pl.col("line"), names=True)) for block in blocks])
-    folded = _seconds(lambda: [shaper.shapes_of(block) for shaper in [Shaper()] for block in blocks])
-    ratio = f"{alone / folded:.1f} times the processor time"
-    text = (
-        f"Every line masked by itself takes {ratio} of equal lines masked once (digits folded): {_SPEED_LINES:,} raw "
-    )
-    return [
-        "### Speed of shapes",
-        text + "lines drawn from the eight systems, the fastest of three runs of each in turn.",
-    ]
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    best = float("inf")
-    for _ in range(3):
-        started = time.process_time()
-        work()
-        best = min(best, time.process_time() - started)
-    return best
 
 
 def main(argv: Sequence[str] | None = None) -> int:
