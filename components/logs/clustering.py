@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import threading
 
 import numpy as np
@@ -15,8 +14,17 @@ NOISE = -1
 
 def load_in_background() -> None:
     """Begin to load what clusters templates, which takes a second; the miner lets other threads work meanwhile."""
-    for module in ("sklearn.cluster", "sklearn.feature_extraction.text"):
-        threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
+    global _loading
+    _loading = threading.Thread(target=_load, daemon=True)
+    _loading.start()
+
+
+def _load() -> None:
+    import sklearn.cluster
+    import sklearn.feature_extraction.text  # noqa: F401
+
+
+_loading: threading.Thread | None = None
 
 
 def cluster_templates(templates: pl.DataFrame, max_distance: float, min_lines: int) -> pl.Series:
@@ -36,6 +44,9 @@ def cluster_templates(templates: pl.DataFrame, max_distance: float, min_lines: i
 
 
 def _dbscan(texts: list[str], counts: np.ndarray, max_distance: float, min_lines: int) -> np.ndarray:
+    if _loading:
+        # Two threads that import parts of a package at once may see it half made.
+        _loading.join()
     from sklearn.cluster import DBSCAN
     from sklearn.feature_extraction.text import TfidfVectorizer
 
