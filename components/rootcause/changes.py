@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ _KINDS = (
     ("configuration", re.compile(r"config|flag|setting|param|\benv\b|limit|quota|toggle|\bset\b", re.I)),
     ("code", re.compile(r"deploy|release|roll|version|image|upgrade|build|commit|patch|\bv?\d+\.\d+", re.I)),
 )
-_RESAMPLES = 400
+_RESAMPLES, _MIN_SIDE = 400, 4
 _BLOCKS = 12
 #: A change may be logged a little after it took effect.
 _CLOCK_SLACK_S = 60.0
@@ -69,8 +70,23 @@ def effect_of(change: Change, item: Deviation, when: Periods, seed: int) -> Effe
     before = values[(times < change.at_s - step / 2) & when.normal(times, step)]
     begin = max(change.at_s, when.noticed - when.lead(step))
     after = values[(times >= begin) & when.window(times, step, JITTER[0])]
-    if len(before) < 4 or len(after) < 4:
-        return None
+    return _effect(before, after, item, seed) if min(len(before), len(after)) >= _MIN_SIDE else None
+
+
+def remedy_after(changes: Sequence[Change], service: str, noticed_s: float) -> Change | None:
+    """The first change of a service after the incident was noticed: what somebody did about it."""
+    return next((change for change in changes if change.service == service and change.at_s > noticed_s), None)
+
+
+def remedy_effect(remedy: Change, item: Deviation, when: Periods, seed: int) -> Effect | None:
+    """The effect of a remedy: the incident before it compared with what follows; None with fewer than four samples."""
+    times, values, step = item.series.times, item.series.values, item.series.step_s
+    before = values[(times >= when.noticed - when.lead(step)) & (times < remedy.at_s)]
+    after = values[(times >= remedy.at_s) & (times <= min(when.end, remedy.at_s + when.horizon_s + 4 * step))]
+    return _effect(before, after, item, seed) if min(len(before), len(after)) >= _MIN_SIDE else None
+
+
+def _effect(before: Floats, after: Floats, item: Deviation, seed: int) -> Effect:
     random = np.random.default_rng(seed)
     draws = _block_means(after, random) - _block_means(before, random)
     low, high = (float(x) for x in np.quantile(draws, (0.025, 0.975)))

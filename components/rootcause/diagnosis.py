@@ -14,9 +14,9 @@ from components.rootcause.abstention import Alarm, alarm, surprise
 from components.rootcause.alerts import alert_groups, alert_scores, complaints
 from components.rootcause.budget import excesses
 from components.rootcause.case import Case
-from components.rootcause.changes import Effect, changes_of, effect_of
+from components.rootcause.causes import Found, causes_of
+from components.rootcause.changes import changes_of
 from components.rootcause.deviation import Deviation, deviations, series_of
-from components.rootcause.evidence import evidence, kind_of, metric_of
 from components.rootcause.flow import volumes
 from components.rootcause.graph import CallGraph, call_graph
 from components.rootcause.logsignals import counted, log_changes
@@ -73,19 +73,21 @@ def diagnose(case: Case, params: ScorerParams) -> Diagnosis:
     noticed = case.incident.service
     flow = volumes(moved, graph, _symptom(case, signals), noticed)
     alerted = alert_scores(groups, complaints(case.alerts, graph), graph)
+    changes = changes_of(case.changes)
     standings = rank(
         case.services(),
         signals,
         graph,
         noticed,
-        changes_of(case.changes),
+        changes,
         when,
         60 * params.change_before_min,
         flow,
         alerted,
     )
     abstained, reason = _verdict(case, signals, moved, standings, when, params)
-    causes = [] if abstained else _causes(standings, graph, noticed, when, params)
+    found = Found(standings, moved, graph, changes, noticed, case.incident.metric, when, params)
+    causes = [] if abstained else causes_of(found)
     elapsed_ms = round(1000 * (time.perf_counter() - begun), 1)
     return Diagnosis(abstained, "; ".join([reason, *case.notes]), causes, elapsed_ms, standings, graph, when)
 
@@ -177,30 +179,3 @@ def _compared(seen: Alarm, noticed: Deviation | None) -> str:
         return text
     share = 2**-seen.noticed_bits
     return f"{text}; {noticed.series.service} {noticed.series.metric} does as much in {share:.1%} of normal windows"
-
-
-def _causes(
-    standings: list[Standing], graph: CallGraph, noticed: str | None, when: Periods, params: ScorerParams
-) -> list[dict[str, Any]]:
-    causes = []
-    for standing in standings:
-        effect = _effect(standing, when, params)
-        kind = kind_of(standing)
-        metric = metric_of(standing, kind)
-        causes.append(
-            {
-                "service": standing.service,
-                "metric": metric,
-                "kind": kind,
-                "score": round(1 - math.exp(-standing.score / 3), 6),
-                "level": "intervention" if effect and effect.clear else "association",
-                "evidence": evidence(standing, metric, effect, standings, graph, noticed),
-            }
-        )
-    return causes
-
-
-def _effect(standing: Standing, when: Periods, params: ScorerParams) -> Effect | None:
-    if not standing.change or not standing.signals or standing.signals[0].deviation is None:
-        return None
-    return effect_of(standing.change, standing.signals[0].deviation, when, params.seed)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from components.core.times import iso, parse_instant
-from components.rootcause.changes import Effect
+from components.rootcause.changes import Change, Effect
+from components.rootcause.deviation import Deviation
 from components.rootcause.graph import CallGraph
 from components.rootcause.naming import KINDS
 from components.rootcause.ranking import Standing
@@ -104,7 +105,7 @@ def _moved(signal: Signal) -> dict[str, Any]:
     item["strength"] = round(signal.strength, 3)
     if signal.deviation:
         found = signal.deviation
-        item |= {"usual": _figure(found.median), "peak": _figure(found.peak), "deviations": _figure(found.z)}
+        item |= {"usual": figure(found.median), "peak": figure(found.peak), "deviations": figure(found.z)}
     if not math.isnan(signal.onset_s):
         item["start"] = iso(parse_instant(signal.onset_s))
     return item
@@ -121,7 +122,24 @@ def _changed(standing: Standing, effect: Effect | None) -> dict[str, Any]:
         f": {standing.signals[0].metric} {effect.before:.4g} before, {effect.after:.4g} after,"
         f" a difference of {effect.after - effect.before:.4g} ({effect.low:.4g} to {effect.high:.4g}, 95 %)"
     )
-    return {**item, "text": text, "effect": [_figure(effect.low), _figure(effect.high)]}
+    return {**item, "text": text, "effect": [figure(effect.low), figure(effect.high)]}
+
+
+def remedied(remedy: Change, item: Deviation, effect: Effect) -> dict[str, Any]:
+    """What a change after the onset did: an intervention that somebody made."""
+    text = (
+        f"“{remedy.what}” at {clock(remedy.at_s)}, after it began: {item.series.metric} {effect.before:.4g} before, "
+        f"{effect.after:.4g} after, a difference of {effect.after - effect.before:.4g} "
+        f"({effect.low:.4g} to {effect.high:.4g}, 95 %)"
+    )
+    start = iso(parse_instant(remedy.at_s))
+    return {
+        "type": "remediation",
+        "start": start,
+        "what": remedy.what,
+        "text": text,
+        "effect": [figure(effect.low), figure(effect.high)],
+    }
 
 
 def _place(standing: Standing, graph: CallGraph, noticed: str | None) -> list[dict[str, Any]]:
@@ -141,6 +159,6 @@ def _place(standing: Standing, graph: CallGraph, noticed: str | None) -> list[di
     return found
 
 
-def _figure(value: float) -> float:
+def figure(value: float) -> float:
     """Six significant digits: more would only record the order of additions."""
     return float(f"{value:.6g}")

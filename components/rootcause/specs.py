@@ -28,6 +28,9 @@ class ScorerParams(Params):
     change_before_min: float = Field(
         default=30.0, gt=0, le=24 * 60, description="a change counts when it precedes the onset by at most this"
     )
+    counterfactual: bool = Field(
+        default=False, description="also say what would have been without each of the first causes (DoWhy, seconds)"
+    )
     abstain: bool = Field(default=True, description="give no causes where nothing is abnormal")
 
 

@@ -1,0 +1,132 @@
+"""Ranked services as causes: kind, metric, level and evidence; the first few also face an intervention."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from components.rootcause.changes import Change, Effect, effect_of, remedy_after, remedy_effect
+from components.rootcause.counterfactual import ASSUMPTIONS, Counterfactual, counterfactual
+from components.rootcause.deviation import Deviation
+from components.rootcause.evidence import evidence, figure, kind_of, metric_of, remedied
+from components.rootcause.graph import CallGraph
+from components.rootcause.mechanism import Mechanism, Return, mechanism_of, would_return
+from components.rootcause.naming import sense
+from components.rootcause.periods import Periods
+from components.rootcause.ranking import Standing
+from components.rootcause.specs import ScorerParams
+
+#: Causes that are worth more than association.
+_TESTED = 3
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a diagnosis knows when it writes its causes down."""
+
+    standings: Sequence[Standing]
+    moved: Sequence[Deviation]
+    graph: CallGraph
+    changes: Sequence[Change]
+    noticed: str | None
+    noticed_metric: str | None
+    when: Periods
+    params: ScorerParams
+
+    def noticed_item(self) -> Deviation | None:
+        """The series it was noticed in, or else what the noticed service's callers feel of it most."""
+        there = [item for item in self.moved if item.series.service == self.noticed]
+        told = [item for item in there if item.series.metric == self.noticed_metric]
+        felt = [item for item in there if sense(item.series.metric).kind in ("latency", "error")]
+        return told[0] if told else max(felt, key=lambda item: abs(item.z), default=None)
+
+
+def causes_of(found: Found) -> list[dict[str, Any]]:
+    """Every standing as a cause, in their order."""
+    return [_cause(found, standing, tested=place < _TESTED) for place, standing in enumerate(found.standings)]
+
+
+def _cause(found: Found, standing: Standing, tested: bool) -> dict[str, Any]:
+    effect = _effect(found, standing)
+    kind = kind_of(standing)
+    metric = metric_of(standing, kind)
+    items = evidence(standing, metric, effect, found.standings, found.graph, found.noticed)
+    level = "intervention" if effect and effect.clear else "association"
+    if tested and standing.signals:
+        mechanism, back, without = _interventions(found, standing)
+        items += [item for item in (_mechanism(mechanism), _returned(back, standing.service, found)) if item]
+        items += _remedies(found, standing)
+        if mechanism and mechanism.parents and mechanism.changed and back and back.returns:
+            level = "intervention"
+        # Where the model sees no difference, it has nothing to say.
+        if without and not without.low <= without.found <= without.high:
+            items.append(_counterfactual(without, standing, found))
+            level = "counterfactual"
+    return {
+        "service": standing.service,
+        "metric": metric,
+        "kind": kind,
+        "score": round(1 - math.exp(-standing.score / 3), 6),
+        "level": level,
+        "evidence": items,
+    }
+
+
+def _effect(found: Found, standing: Standing) -> Effect | None:
+    if not standing.change or not standing.signals or standing.signals[0].deviation is None:
+        return None
+    return effect_of(standing.change, standing.signals[0].deviation, found.when, found.params.seed)
+
+
+def _interventions(found: Found, standing: Standing) -> tuple[Mechanism | None, Return | None, Counterfactual | None]:
+    item = next((signal.deviation for signal in standing.signals if signal.deviation), None)
+    noticed = found.noticed_item()
+    if item is None:
+        return None, None, None
+    mechanism = mechanism_of(item, found.moved, found.graph, found.when, found.params.min_deviation)
+    back = would_return(item, noticed, found.when) if noticed and noticed is not item else None
+    without = None
+    if found.params.counterfactual and noticed and found.noticed:
+        same = {d.series.service: d for d in found.moved if d.series.metric == noticed.series.metric}
+        without = counterfactual(standing.service, found.noticed, same, found.graph, found.when, found.params.seed)
+    return mechanism, back, without
+
+
+def _mechanism(test: Mechanism | None) -> dict[str, Any] | None:
+    if test is None or not test.parents:
+        return None
+    parents = ", ".join(f"{service} {metric}" for service, metric in test.parents[:3])
+    verdict = "its own mechanism changed" if test.changed else "they explain it"
+    text = (
+        f"from {parents} it would be {test.predicted:.4g}, found {test.found:.4g}: "
+        f"{abs(test.residual_z):.1f} robust deviations, {verdict}"
+    )
+    return {"type": "mechanism", "text": text, "residual": figure(test.residual_z)}
+
+
+def _returned(back: Return | None, service: str, found: Found) -> dict[str, Any] | None:
+    if back is None or back.excess <= 0:
+        return None
+    part = 1 - back.remaining / back.excess
+    text = f"were {service} at its usual level, {part:.0%} of the excess of {found.noticed} {back.metric} would be gone"
+    return {"type": "return", "text": text, "share": figure(part)}
+
+
+def _remedies(found: Found, standing: Standing) -> list[dict[str, Any]]:
+    item = next((signal.deviation for signal in standing.signals if signal.deviation), None)
+    remedy = remedy_after(found.changes, standing.service, found.when.noticed) if item else None
+    if item is None or remedy is None:
+        return []
+    effect = remedy_effect(remedy, item, found.when, found.params.seed)
+    return [remedied(remedy, item, effect)] if effect else []
+
+
+def _counterfactual(without: Counterfactual, standing: Standing, found: Found) -> dict[str, Any]:
+    cause = f"“{standing.change.what}”" if standing.change else f"what happened in {standing.service}"
+    text = (
+        f"without {cause}, {found.noticed} {without.metric} would have been at {without.without:.4g} "
+        f"({without.low:.4g}–{without.high:.4g}) instead of {without.found:.4g}; {ASSUMPTIONS}"
+    )
+    return {"type": "counterfactual", "text": text, "interval": [figure(without.low), figure(without.high)]}

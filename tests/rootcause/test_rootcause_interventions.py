@@ -1,0 +1,98 @@
+"""Levels two and three: changed mechanisms, what would return, remedies, counterfactuals."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from components.rootcause.case import Incident
+from components.rootcause.diagnosis import diagnose
+from components.rootcause.specs import ScorerParams
+from tests.rootcause.cases import NOTICED, case, frame, series
+
+PARAMS = ScorerParams()
+
+
+def _coupled(own_shop: float = 0.0, own_db: float = 0.0) -> pl.DataFrame:
+    """web waits for shop, shop for db, each adding noise of its own; what is broken adds `own` from NOTICED on."""
+    db = series("db", "latency_ms", 50.0, 5.0, own_db, seed=1)
+    noise = {name: series(name, "latency_ms", 0.0, 1.0, seed=2) for name in ("shop", "web")}
+    broken = pl.when(pl.col("timestamp") >= NOTICED).then(own_shop).otherwise(0.0)
+    shop = noise["shop"].with_columns(value=pl.col("value") + 30.0 + broken + pl.Series(db["value"]))
+    web = noise["web"].with_columns(value=pl.col("value") + 20.0 + pl.Series(shop["value"]))
+    return pl.concat([db, shop, web])
+
+
+def _diagnosed(metrics: pl.DataFrame, params: ScorerParams = PARAMS, **tables: pl.DataFrame) -> dict:
+    content = dataclasses.replace(case(metrics, **tables), incident=Incident(NOTICED, "web", "latency_ms"))
+    return {cause["service"]: cause for cause in diagnose(content, params).causes}
+
+
+def _of(cause: dict, kind: str) -> list[dict]:
+    return [item for item in cause["evidence"] if item["type"] == kind]
+
+
+def test_a_service_that_its_callee_does_not_explain_changed_its_mechanism():
+    found = _diagnosed(_coupled(own_shop=80.0))["shop"]
+    assert found["level"] == "intervention"
+    (test,) = _of(found, "mechanism")
+    assert "its own mechanism changed" in test["text"]
+    assert "from db latency_ms it would be" in test["text"]
+
+
+def test_a_service_that_its_callee_explains_did_not():
+    found = _diagnosed(_coupled(own_db=80.0))
+    assert "they explain it" in _of(found["shop"], "mechanism")[0]["text"]
+    assert found["shop"]["level"] == "association"
+    assert next(iter(found)) == "db"
+
+
+def test_the_symptom_returns_with_the_cause():
+    (back,) = _of(_diagnosed(_coupled(own_db=80.0))["db"], "return")
+    assert back["share"] == pytest.approx(1.0, abs=0.1)
+
+
+def test_a_roll_back_is_an_intervention_with_its_effect():
+    metrics = _coupled(own_shop=80.0)
+    healed = (pl.col("timestamp") >= NOTICED + timedelta(minutes=4)) & (pl.col("service") != "db")
+    metrics = metrics.with_columns(value=pl.when(healed).then(pl.col("value") - 80.0).otherwise(pl.col("value")))
+    changes = frame("changes", [(NOTICED + timedelta(minutes=4), "shop", "roll back shop 2.3.1")])
+    (remedy,) = _of(_diagnosed(metrics, changes=changes)["shop"], "remediation")
+    low, high = remedy["effect"]
+    assert low < -60 < high < 0
+
+
+def test_without_normal_coupling_there_is_no_test():
+    alone = pl.concat([series("db", "latency_ms", 50.0, 5.0), series("shop", "latency_ms", 80.0, 5.0, 90.0)])
+    assert not _of(_diagnosed(alone)["shop"], "mechanism")
+
+
+@pytest.mark.slow
+def test_the_counterfactual_keeps_the_noise_and_says_what_it_assumes():
+    found = _diagnosed(_coupled(own_db=80.0), ScorerParams(counterfactual=True))["db"]
+    assert found["level"] == "counterfactual"
+    (told,) = _of(found, "counterfactual")
+    low, high = told["interval"]
+    assert low < 100.0 < high + 1
+    assert high - low < 10
+    assert "assumes linear effects" in told["text"]
+    again = _diagnosed(_coupled(own_db=80.0), ScorerParams(counterfactual=True))["db"]
+    assert again == found
+
+
+def test_counterfactuals_need_a_path_and_time():
+    from components.rootcause.counterfactual import counterfactual
+    from components.rootcause.deviation import deviations, series_of
+    from components.rootcause.graph import call_graph
+    from components.rootcause.periods import periods
+
+    when = periods(Incident(NOTICED, "web"), PARAMS)
+    symptom = {item.series.service: item for item in deviations(series_of(_coupled(own_db=80.0)), when)}
+    graph = call_graph([("web", "shop"), ("mail", "db")])
+    assert counterfactual("db", "web", symptom, graph, when, 0) is None
+    assert counterfactual("web", "web", symptom, graph, when, 0) is None
+    assert np.isfinite(symptom["db"].z)
