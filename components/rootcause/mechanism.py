@@ -1,9 +1,9 @@
 """Level 2: does a service do what its callees and its traffic make of it, and would the symptom end with it?
 
-A series is regressed on its parents (the same symptom in its callees, its own traffic) over the normal period. Where the
-incident's values lie far from what the parents predict, the service's own mechanism changed (the regression test of
-CIRCA, Li et al., KDD 2022). Then the noticed series is asked what it would do were this one at its usual level, within
-what both have shown together.
+A series is regressed on its parents (the same symptom in its callees, its own traffic) over the normal period. Where
+the incident's values lie far from what the parents predict, the service's own mechanism changed (the regression test
+of CIRCA, Li et al., KDD 2022). Then the noticed series is asked what it would do were this one at its usual level,
+within what both have shown together.
 """
 
 from __future__ import annotations

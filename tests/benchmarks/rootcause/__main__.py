@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.benchmarks.results import write_section
-from tests.benchmarks.rootcause import nezha, petshop, rcd, scale, shop, tvdiag
+from tests.benchmarks.rootcause import kinds, nezha, petshop, rcd, scale, shop, tvdiag
 from tests.benchmarks.rootcause.report import Set, pooled, section
 
 _SHOP_SEEDS = (21, 22)
@@ -56,7 +56,8 @@ def report(root: Path) -> str:
     parts = [_HEAD, "### By data set", pooled(found)]
     for part in found:
         parts += section(part)
-    return "\n\n".join([*parts, *scale.report()])
+    everything = [case for part in found for case in part.incidents]
+    return "\n\n".join([*parts, *kinds.report(everything), *scale.report()])
 
 
 def main(argv: Sequence[str] | None = None) -> int:

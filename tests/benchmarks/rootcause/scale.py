@@ -36,7 +36,7 @@ def metrics(services: int, step_s: float = 30.0, seed: int = 0) -> pl.DataFrame:
     times = _AT.timestamp() + offsets
     count, size = services * len(_METRICS), len(offsets)
     values = 50 + 5 * random.standard_normal((count, size))
-    values[-len(_METRICS) :, offsets >= 0] += 60
+    values[-len(_METRICS) :, offsets >= 0] += 300
     names = [f"service-{number}" for number in range(services)]
     return case_table(
         "metrics",
