@@ -15,15 +15,15 @@ from components.rootcause.naming import INTERNAL, sense
 
 _COMMON = 0.25
 #: A replica that shows the same speaks for a cause that both share.
-_SHARED = 0.3
+_SHARED = 0.1
 #: The same kind of metric up and down at once is noise of many cores or disks.
 _BOTH_WAYS = 0.2
 _HARMLESS = 0.3
 #: Further alerts of one kind and direction repeat what the first says.
-_REPEATED = 0.8
+_REPEATED = 0.9
 _LOGS, _LOGS_REPEATED = 0.4, 0.6
 _CALLED, _CALLING, _OWN_SPANS = 0.5, 2.0, 0.3
-_FELT_EXPLAINED, _OUTSIDE = 0.5, 0.5
+_FELT_EXPLAINED, _OUTSIDE = 0.8, 0.5
 _REPLICA = re.compile(r"[-_.]?\d+$")
 _DIGITS = re.compile(r"\d+")
 
@@ -57,7 +57,7 @@ def alert_groups(alerts: pl.DataFrame, graph: CallGraph) -> list[AlertGroup]:
         return []
     raised = _raised(alerts, graph)
     involved = {*raised.metrics, *raised.logs, *(callee for callees in raised.calls.values() for callee, _ in callees)}
-    replicas = _replicas(involved | set(raised.calls))
+    replicas = _replicas({*involved, *raised.calls, *graph.calls, *graph.callers})
     at = _first_times(alerts)
     groups = [*_metric_groups(raised, replicas, len(involved)), *_log_groups(raised, replicas, len(involved))]
     groups += _call_groups(raised, replicas, graph)

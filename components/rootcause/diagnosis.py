@@ -168,7 +168,9 @@ def _verdict(
     noticed = next((item for item in moved if (item.series.service, item.series.metric) == told), None)
     together = max((standing.strength for standing in standings), default=0.0)
     seen = alarm(signals, params.min_deviation, together, noticed, when)
-    if seen.found <= 0 or (params.abstain and not seen.abnormal):
+    # Whoever raised the alerts has judged already.
+    judged = not moved and not case.alerts.is_empty()
+    if seen.found <= 0 or (params.abstain and not judged and not seen.abnormal):
         return True, f"nothing is more abnormal than usual: {_compared(seen, noticed)}"
     return False, _compared(seen, noticed)
 

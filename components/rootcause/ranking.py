@@ -105,12 +105,14 @@ def _standing(
     if unexplained is not None:
         explained = 1 - unexplained
     remaining = 1 - _EXPLAINED * explained if unexplained is None else max(_LEAST, unexplained)
-    score = _combined(_external(found, remaining), _internal(found)) + alerted
-    if reached and service not in reached:
-        score *= _UNREACHED
+    score = _combined(_external(found, remaining), _internal(found))
     score *= 1 + _EXPLAINS * _share_explained(service, plain, graph)
     feeling = [caller for caller in graph.callers_of(service) if plain.get(caller, 0.0) > 0]
     score *= _CORROBORATED if len(feeling) > 1 else 1.0
+    # Alerts name both sides of a call themselves: their weights hold what the graph adds already.
+    score += alerted
+    if reached and service not in reached:
+        score *= _UNREACHED
     score *= _FIRST if first else 1.0
     score *= _CHANGED if change and found else 1.0
     return Standing(
