@@ -5,16 +5,23 @@ of them there is. `diagnosis.diagnose` turns it into ranked causes:
 
 1. every series gets a robust deviation (`deviation`): how far it left the median of the normal period in units of its
    spread, and how far it leaves it on an ordinary day by the same procedure; spans become series too (`tracing`);
-2. deviations, log templates (`logsignals`) and alerts become *signals* (`signals`) on one scale, log2 of how many times
-   the bar was passed: 0 is ordinary, larger is worse;
-3. services are ranked (`ranking`) by the signals that no callee explains, by internal and external signals agreeing, by
-   being reachable from where the incident was noticed, by onset and by a change shortly before;
-4. where the strongest signal is no stronger than what normal windows show, it abstains (`abstention`);
-5. each cause says what moved, by how much and when, and why the next hypotheses are less likely (`evidence`).
+2. deviations, log templates (`logsignals`), the time that requests spend beyond the usual (`budget`) and alerts
+   (`alerts`) become *signals* (`signals`) on one scale, log2 of how many times the bar was passed: 0 is ordinary;
+3. services are ranked (`ranking`) by what their callees do not account for, in size where sizes add up (`flow`) and
+   else in strength, by internal and external signals agreeing, by being reachable from where the incident was noticed,
+   by onset and by a change shortly before;
+4. where what was noticed and what was found are no more surprising than in normal windows, it abstains (`abstention`);
+5. each cause says what moved, by how much and when, and why the next hypotheses are less likely (`evidence`); the first
+   three also face an intervention (`mechanism`: did the service's own mechanism change, would the symptom end with it)
+   and, when asked for, a counterfactual (`counterfactual`, DoWhy).
+
+What is usual is read from the calmer part of the time, not from a clean "before": the noticed time may be minutes off.
+`kinds` holds classifiers of the kind of cause; the rule answers until one of them beats it by system.
 
 A cause's `score` lies between 0 and 1, higher is likelier; it orders the causes and is not a probability. `level` is
-"association" unless a change of the same service precedes the onset and the series before and after it differ by more
-than their noise (95 % bootstrap interval): then "intervention".
+"association"; "intervention" where a change of the same service precedes the onset and the series before and after it
+differ by more than their noise (95 % bootstrap interval), or where callees and traffic do not explain the service and
+the symptom would be halved with it; "counterfactual" where a fitted causal model agrees. None of it moves the ranking.
 
 Same case, params and seed give the same bytes, except for one field: `elapsed_ms` is a clock reading (milliseconds in
 `diagnose`, after the files were read, to a tenth). It is written because users ask how long it took; everything else in

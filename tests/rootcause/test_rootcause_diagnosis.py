@@ -162,6 +162,17 @@ def test_cycles_unknown_names_and_self_calls_are_survived():
     assert {cause["service"] for cause in found.causes} == {"web", "shop", "db", "ghost", "phantom"}
 
 
+def test_spans_whose_parents_are_all_missing_still_tell_of_their_services():
+    rows = []
+    for number, offset in enumerate(range(-3600, 600, 5)):
+        slow = 200_000.0 if offset >= 0 else 20_000.0
+        for span, service, length in (("b", "shop", 9000.0), ("c", "db", slow)):
+            at = NOTICED + timedelta(seconds=offset)
+            rows.append((str(number), span, "gone", service, "op", at, length + number % 7, "OK"))
+    content = dataclasses.replace(case(frame("metrics", [])), calls=frame("calls", []), spans=frame("spans", rows))
+    assert diagnose(content, PARAMS).causes[0]["service"] == "db"
+
+
 def test_one_service_is_ranked_first_of_one():
     only = metrics(DB_FAULT).filter(pl.col("service") == "db")
     assert [
