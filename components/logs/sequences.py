@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+#: Share of normal sequences that are tolerated: one odd job must not be the measure of all.
+_USUAL = 0.9
 _BEGIN, _END = object(), object()
 
 
@@ -25,7 +27,7 @@ class SequenceModel:
     tolerated: Floats
 
     def score(self, sequence: Sequence[Hashable]) -> float:
-        """The score of a sequence: more than 1 where it is further from the normal ones than each of them is."""
+        """The score of a sequence: more than 1 where it is further from the normal ones than nearly each of them is."""
         return float((_distances(sequence, self) / self.tolerated).max())
 
 
@@ -34,14 +36,14 @@ def fit_sequences(normal: Sequence[Sequence[Hashable]]) -> SequenceModel:
 
     A sequence is looked at in four ways: events that no other has, steps from one event to the next that no other has,
     events that it lacks and all others have, and numbers of an event that no other has. What is tolerated of each is
-    the most that a normal sequence shows when it is compared with all other normal ones (leave one out).
+    what nine of ten normal sequences show when they are compared with all other normal ones (leave one out).
     """
     if len(normal) < 2:
         raise ValueError(f"{len(normal)} normal sequences; at least two are needed")
     whole = _learn(normal, np.ones(4))
     apart = np.array([_distances(one, _without(whole, one)) for one in normal])
     # Half a thing more than what was seen is tolerated: differences are whole.
-    return _learn(normal, apart.max(axis=0) + 0.5)
+    return _learn(normal, np.quantile(apart, _USUAL, axis=0) + 0.5)
 
 
 def _learn(normal: Iterable[Sequence[Hashable]], tolerated: Floats) -> SequenceModel:

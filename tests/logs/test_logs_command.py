@@ -3,6 +3,10 @@
 import csv
 import gzip
 import json
+import os
+import random
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -290,3 +294,35 @@ def test_blocks_of_mixed_lines_are_put_together_in_order(
     ]  # fmt: skip
     assert found["service"].head(5).to_list() == ["shop.Cart0", "shop.Cart0", None, "sshd", "shop.Cart1"]
     assert found["timestamp"].null_count() == 0
+
+
+@pytest.mark.slow
+def test_a_line_of_a_hundred_megabytes(logs: Command, tmp_path: Path) -> None:
+    path, output = tmp_path / "a.log", tmp_path / "lines.parquet"
+    path.write_bytes(b"short 1\n" + b"word 17 " * 12_500_000 + b"\nlast 2\n")
+    assert logs(path, "--output", output, "--templates", tmp_path / "t.csv") == 0
+    template, parameters = pl.read_parquet(output).select("template", "parameters").row(1)
+    assert len(template) < 20_000
+    assert fill(template, parameters) == "word 17 " * 12_500_000
+    assert pl.read_csv(tmp_path / "t.csv")["count"].to_list() == [1, 1, 1]
+
+
+@pytest.mark.slow
+def test_a_million_distinct_lines_in_bounded_memory(tmp_path: Path) -> None:
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    rng = random.Random(1)
+    words = ["".join(rng.choices(letters, k=rng.randint(3, 9))) for _ in range(20_000)]
+    path, output, templates = tmp_path / "a.log", tmp_path / "lines.parquet", tmp_path / "t.csv"
+    with path.open("w") as stream:
+        for number in range(1_000_000):
+            kind = f"user {''.join(rng.choices(letters, k=8))} logged in after {number} ms from {rng.choice(words)}"
+            stream.write((kind if number % 2 else " ".join(rng.choices(words, k=9))) + "\n")
+    command = [sys.executable, "-m", "components.cli", "logs", path, "--assign-only", "--output", output]
+    process = subprocess.Popen([*map(str, command), "--templates", str(templates)], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0
+    assert usage.ru_maxrss < 2_000_000  # kilobytes
+    assert len(pl.read_parquet(output)) == 1_000_000
+    counts = pl.read_csv(templates)
+    assert counts["count"].sum() == 1_000_000
+    assert counts.filter(template="user <*> logged in after <*> ms from <*>")["count"].sum() > 490_000
