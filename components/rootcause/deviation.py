@@ -141,13 +141,17 @@ def _as_rate(series: Series) -> tuple[Series, bool]:
     """A counter (only ever rising, with restarts) as its increase per second; anything else as it is."""
     if len(series.values) < 20:
         return series, False
-    steps = np.diff(series.values)
+    before, after = series.values[:-1], series.values[1:]
+    steps = after - before
     falls = steps < 0
-    restarts = falls & (series.values[1:] < 0.1 * series.values[:-1])
+    restarts = falls & (after < 0.1 * before)
+    # Nearly every series falls now and then: the rest is worked out for those that may be counters.
+    if (falls & ~restarts).any():
+        return series, False
     rises = float(np.mean(steps > 0))
     # A level that merely drifts up does not grow by many times its usual step without ever falling.
     grown = float(np.sum(steps[~falls])) > 10 * float(np.ptp(steps[~falls])) if np.any(~falls) else False
-    if rises < 0.5 or np.any(falls & ~restarts) or not grown:
+    if rises < 0.5 or not grown:
         return series, False
     increase = np.where(restarts, series.values[1:], steps) / np.maximum(np.diff(series.times), 1e-6)
     return replace(series, times=series.times[1:], values=increase), True
