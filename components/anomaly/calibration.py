@@ -36,16 +36,16 @@ def thresholds(surprise: FloatArray, rates_per_week: FloatArray, step_us: int, l
     return np.fmax(np.fmax(base + scale * reach, habit), least)
 
 
-def persistent(scores: FloatArray, needed: int, of: int) -> FloatArray:
-    """Scores that exceed 1 only where `needed` of the newest `of` rows do, this one among them.
+def persistent(scores: FloatArray, needed: int, of: int, lone: float = LONE_FACTOR) -> FloatArray:
+    """Scores that exceed a level only where `needed` of the newest `of` rows do, this one among them.
 
-    A lone row counts too where it reaches LONE_FACTOR. Rows by columns; NaN counts as 0.
+    A lone row counts too where it reaches `lone` times the level. Rows by columns; NaN counts as 0.
     """
     known = np.nan_to_num(scores, nan=0.0)
     padded = np.vstack([np.zeros((of - 1, known.shape[1])), known])
     recent = np.stack([padded[lag : lag + len(known)] for lag in range(of)])
     nth = np.partition(recent, of - needed, axis=0)[of - needed]
-    result: FloatArray = np.maximum(known / LONE_FACTOR, np.minimum(known, nth))
+    result: FloatArray = np.maximum(known / lone, np.minimum(known, nth))
     return result
 
 

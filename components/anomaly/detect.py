@@ -135,7 +135,8 @@ def _earlier(series: SeriesFile, history: SeriesFile | None) -> pl.DataFrame | N
 
 def _last(scores: Scores, rows: int) -> Scores:
     start = len(scores.total) - rows
-    return Scores(**{name: getattr(scores, name)[start:] for name in Scores.__dataclass_fields__})
+    arrays = {name: getattr(scores, name)[start:] for name in Scores.__dataclass_fields__ if name != "members"}
+    return Scores(**arrays, members={name: votes[start:] for name, votes in scores.members.items()})
 
 
 def _strongest(detection: Detection, most: int = 5) -> list[str]:

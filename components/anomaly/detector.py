@@ -6,6 +6,7 @@ A detector implements `learn` and `surprise`; calibration, persistence and walki
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -50,18 +51,22 @@ class Surprise:
     """How unusual each row is, before calibration.
 
     channels: rows by channels, larger is stranger, NaN where the detector abstains. With `shares` (rows by
-    columns, the largest of a row 1) there is one channel for all columns together; without, the first half
-    of the channels are the columns' rises and the second half their falls, and `band` says from what.
+    columns, the largest of a row 1) there is one channel for all columns together. With `sides` 1 there is one
+    per column, with 2 the first half of the channels are the columns' rises and the second half their falls.
+    `band` says what was expected.
     """
 
     channels: FloatArray
     shares: FloatArray | None = None
     band: Band | None = None
+    sides: int = 2
 
     def per_column(self, calibrated: FloatArray) -> FloatArray:
         """Calibrated channels (rows by channels) folded to rows by columns."""
         if self.shares is not None:
             return calibrated[:, :1] * self.shares
+        if self.sides == 1:
+            return calibrated
         half = calibrated.shape[1] // 2
         return np.fmax(calibrated[:, :half], calibrated[:, half:])
 
@@ -70,7 +75,8 @@ class Surprise:
 class Scores:
     """Rows by columns of scores (more than 1 is an anomaly; 0 where abstained) with the band to plot.
 
-    total: one score per row for all columns together; abstained: rows on which nothing could be said.
+    total: one score per row for all columns together; abstained: rows on which nothing could be said;
+    members: where several detectors vote, each one's share of what an anomaly takes, per row.
     """
 
     columns: FloatArray
@@ -79,6 +85,7 @@ class Scores:
     expected: FloatArray
     lower: FloatArray
     upper: FloatArray
+    members: dict[str, FloatArray] = field(default_factory=dict)
 
 
 @dataclass
@@ -113,6 +120,14 @@ class Detector(ABC):
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take up what `arrays` gave."""
 
+    def common_arrays(self) -> dict[str, Any]:
+        """What every detector keeps: thresholds and the distance of rows."""
+        return {"limits": self.limits, "step_us": np.array(self.step_us)}
+
+    def restore_common(self, arrays: dict[str, Any]) -> None:
+        """Take up what `common_arrays` gave."""
+        self.limits, self.step_us = arrays["limits"], int(arrays["step_us"])
+
     # --- shared ------------------------------------------------------------------------------------------
 
     @property
@@ -141,6 +156,19 @@ class Detector(ABC):
         """Score every row with what was known before it; rows before the minimum history are abstained from."""
         surprise, limits, calibrated = self.walk(panel)
         return self.finish(surprise, calibrated, limits)
+
+    def strangeness(self, panel: Panel, cuts: list[int]) -> Surprise:
+        """Surprise of each row by what was learned before it; up to the first cut by history itself. No thresholds.
+
+        Between `cuts` the detector learns again where its own `most_wait_us` asks for it.
+        """
+        return _join(list(self._pieces(panel, self._all_cuts(panel, cuts))))
+
+    def settle(self, history: Panel, cuts: list[int]) -> Surprise:
+        """`strangeness` of history, after which all of history is learned."""
+        found = self.strangeness(history, cuts)
+        self._learn(history)
+        return found
 
     def walk(self, panel: Panel) -> tuple[Surprise, FloatArray, FloatArray]:
         """What `score_causally` rests on: surprise, thresholds in force, calibrated scores before persistence."""
@@ -178,22 +206,35 @@ class Detector(ABC):
             return self._silence(panel)
         pieces: list[Surprise] = []
         limits: list[FloatArray] = []
-        for start, end in zip(cuts, [*cuts[1:], len(panel)], strict=True):
-            self._learn(panel.rows(0, start))
-            if not pieces:
-                # Nothing was scored yet: history by itself is the only measure of what is usual.
-                before = self.surprise(panel.rows(0, start))
-                pieces.append(before)
-            self.set_limits(panel, np.vstack([piece.channels for piece in pieces]))
-            context = max(0, start - self.context_rows)
-            pieces.append(_tail_of(self.surprise(panel.rows(context, end)), start - context))
-            limits.append(np.tile(self.limits, (end - start, 1)))
+        for piece in self._pieces(panel, cuts):
+            if pieces:
+                self.set_limits(panel, np.vstack([before.channels for before in pieces]))
+                limits.append(np.tile(self.limits, (len(piece.channels), 1)))
+            pieces.append(piece)
         self.set_limits(
             panel, np.vstack([piece.channels for piece in pieces[1:] if len(piece.channels)] or [pieces[0].channels])
         )
         joined = _join(pieces)
         joined.channels[: cuts[0]] = np.nan
         return joined, np.vstack([np.tile(limits[0][:1], (cuts[0], 1)), *limits])
+
+    def _pieces(self, panel: Panel, cuts: list[int]) -> Iterator[Surprise]:
+        """Surprise of the rows before the first cut by themselves, then of each stretch by what lies before it."""
+        for part, start in self._stretches(panel, cuts):
+            yield _tail_of(self.surprise(part), start)
+
+    def _stretches(self, panel: Panel, cuts: list[int]) -> Iterator[tuple[Panel, int]]:
+        """Rows with the context before them, and where in them the stretch begins; learned is what lies before."""
+        for start, end in zip(cuts, [*cuts[1:], len(panel)], strict=True):
+            self._learn(panel.rows(0, start))
+            if start == cuts[0]:
+                # Nothing was scored yet: history by itself is the only measure of what is usual.
+                yield panel.rows(0, start), 0
+            context = max(0, start - self.context_rows)
+            yield panel.rows(context, end), start - context
+
+    def _all_cuts(self, panel: Panel, cuts: list[int]) -> list[int]:
+        return sorted({*self._cuts(panel, cuts[0]), *cuts})
 
     def set_limits(self, panel: Panel, seen: FloatArray) -> None:
         """Put the thresholds where the surprise seen so far (rows by channels) says."""
@@ -206,14 +247,16 @@ class Detector(ABC):
         per_series = self.tuning.expected_false_events_per_week
         if channels == 1:
             return np.full(1, per_series * panel.values.shape[1])
+        if channels == panel.values.shape[1]:
+            return np.full(channels, per_series)
         sides = np.maximum(panel.rises.astype(float) + panel.falls, 1.0)
         return np.tile(per_series / sides, 2)
 
-    def _cuts(self, panel: Panel) -> list[int]:
+    def _cuts(self, panel: Panel, first: int | None = None) -> list[int]:
         """Rows at which to learn again: first at the minimum history, then as it grows."""
         if len(panel) < 2:
             return []
-        first = self.first_cut(panel)
+        first = first or self.first_cut(panel)
         cuts = []
         while first < len(panel):
             cuts.append(first)
@@ -239,15 +282,16 @@ def _band(band: Band | None, limits: FloatArray, shape: tuple[int, ...]) -> tupl
     if band is None:
         unknown = np.full(shape, np.nan)
         return unknown, unknown, unknown
-    half = shape[1]
-    return band.expected, band.low - band.spread * limits[:, half:], band.high + band.spread * limits[:, :half]
+    # One limit per column holds for both sides.
+    rise, fall = limits[:, : shape[1]], limits[:, -shape[1] :]
+    return band.expected, band.low - band.spread * fall, band.high + band.spread * rise
 
 
 def _tail_of(surprise: Surprise, start: int) -> Surprise:
     band = surprise.band
     kept = Band(band.expected[start:], band.low[start:], band.high[start:], band.spread[start:]) if band else None
     shares = surprise.shares[start:] if surprise.shares is not None else None
-    return Surprise(surprise.channels[start:], shares, kept)
+    return Surprise(surprise.channels[start:], shares, kept, surprise.sides)
 
 
 def _join(pieces: list[Surprise]) -> Surprise:
@@ -257,4 +301,5 @@ def _join(pieces: list[Surprise]) -> Surprise:
     if bands:
         parts = (np.vstack([getattr(b, name) for b in bands]) for name in ("expected", "low", "high", "spread"))
         band = Band(*parts)
-    return Surprise(np.vstack([piece.channels for piece in pieces]), np.vstack(shares) if shares else None, band)
+    channels = np.vstack([piece.channels for piece in pieces])
+    return Surprise(channels, np.vstack(shares) if shares else None, band, pieces[0].sides)

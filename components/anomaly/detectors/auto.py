@@ -1,7 +1,8 @@
-"""The default: a weighted consensus of the seasonal residual and the Isolation Forest.
+"""The default: what six detectors of different kinds make of a row, on one scale, with one vote each.
 
-The seasonal residual leads, since it knows what is usual at this hour; the forest's opinion counts for a
-column as far as that column itself is unusual, so that one strange column does not accuse its neighbours.
+No single detector is best for every series, and none can be chosen without labels much better than by chance; their
+errors differ, so that their mean is ahead of each (see the decision record). Each member's surprise becomes evidence
+by its own tail on the series at hand, so a member that is always nervous there has little to say.
 """
 
 from __future__ import annotations
@@ -10,66 +11,130 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from components.anomaly import detector
-from components.anomaly.detector import Scores, Surprise, Tuning
-from components.anomaly.detectors import isolation_forest, seasonal
+from components.anomaly import detector, evidence
+from components.anomaly.detector import Band, Scores, Surprise, Tuning
+from components.anomaly.detectors import (
+    autoregressive,
+    nearest_neighbours,
+    polynomial,
+    recent_days,
+    subsequence_pca,
+    variance,
+)
+from components.anomaly.evidence import Tail
 from components.anomaly.panel import FloatArray, Panel
 
-SEASONAL_WEIGHT = 0.75
-#: How far above a column's own score the forest's opinion may lie.
-_LEAD = 2.0
-
-
-def consensus(own: FloatArray, joint: FloatArray) -> FloatArray:
-    """Weighted mean of calibrated scores, rows by columns; where the forest abstains the other stands alone."""
-    supported = np.fmin(joint, _LEAD * own)
-    both = SEASONAL_WEIGHT * own + (1 - SEASONAL_WEIGHT) * supported
-    return np.where(np.isnan(joint), own, both)
+MEMBERS = (recent_days, autoregressive, polynomial, subsequence_pca, nearest_neighbours, variance)
+#: Rows at the start of a history that members without a past judge wrongly.
+_WARM_ROWS = 50
 
 
 class Detector(detector.Detector):
-    """Both members learn and walk forward by themselves; their scores meet before persistence."""
+    """Mean evidence of the members per column, and pooled over columns; `tails` has one tail per member."""
 
     name: ClassVar[str] = "auto"
+    tails: list[Tail]
 
     def __init__(self, tuning: Tuning) -> None:
         super().__init__(tuning)
-        self.seasonal = seasonal.Detector(tuning)
-        self.forest = isolation_forest.Detector(tuning)
+        self.members = [member.Detector(tuning) for member in MEMBERS]
+        self.tails = []
+
+    # --- learning and scoring ------------------------------------------------------------------------------
 
     def fit(self, history: Panel) -> None:
-        self.seasonal.fit(history)
-        self.forest.fit(history)
-        self.step_us = self.seasonal.step_us
+        """Members learn from all of history; tails come from walking forward through its newer half."""
+        half = len(history) // 2
+        cuts = [half, len(history) * 3 // 4] if half >= self.first_cut(history) else self._cuts(history)
+        found = [member.settle(history, cuts) for member in self.members]
+        self._fit_tails(found, cuts[0], len(history))
+        self.step_us = self.members[0].step_us
 
     def score(self, panel: Panel) -> Scores:
-        own, joint = self.seasonal.surprise(panel), self.forest.surprise(panel)
-        columns = consensus(self.seasonal.calibrate(own), self.forest.calibrate(joint))
-        return self.seasonal.finish(own, columns, self.seasonal.limits[None, :])
+        found = [member.surprise(panel) for member in self.members]
+        return self._judged(panel, found, self._evidence(found, slice(None)))
 
     def score_causally(self, panel: Panel) -> Scores:
-        own, limits, mine = self.seasonal.walk(panel)
-        _, _, joint = self.forest.walk(panel)
-        return self.seasonal.finish(own, consensus(mine, joint), limits)
+        cuts = self._cuts(panel)
+        self.step_us = panel.rows(0, cuts[0] if cuts else len(panel)).step_us()
+        if not cuts:
+            nothing = np.full((len(self.members), *panel.values.shape), np.nan)
+            return self._judged(panel, [], nothing)
+        found = [member.strangeness(panel, cuts) for member in self.members]
+        parts = [np.full((len(self.members), cuts[0], panel.values.shape[1]), np.nan)]
+        for start, end in zip(cuts, [*cuts[1:], len(panel)], strict=True):
+            self._fit_tails(found, cuts[0], start, panel)
+            parts.append(self._evidence(found, slice(start, end)))
+        return self._judged(panel, found, np.concatenate(parts, axis=1))
 
     def learn(self, history: Panel) -> None:
-        self.seasonal.learn(history)
-        self.forest.learn(history)
+        self.fit(history)
 
     def surprise(self, panel: Panel) -> Surprise:
-        """The leading member's surprise; the consensus is formed from calibrated scores."""
-        return self.seasonal.surprise(panel)
+        """Evidence per column before it is judged."""
+        found = [member.surprise(panel) for member in self.members]
+        return Surprise(evidence.mean_known(self._evidence(found, slice(None))), band=found[0].band, sides=1)
 
     @property
     def context_rows(self) -> int:
-        return max(self.seasonal.context_rows, self.forest.context_rows)
+        most = max(member.context_rows for member in self.members)
+        return most + evidence.FADED_ROWS + self.tuning.persistence_of
 
     def arrays(self) -> dict[str, Any]:
-        members = (("seasonal", self.seasonal), ("forest", self.forest))
-        return {f"{name}_{key}": value for name, member in members for key, value in member.arrays().items()}
+        kept = self.common_arrays()
+        for member, tail in zip(self.members, self.tails, strict=True):
+            kept |= {f"{member.name}_{key}": value for key, value in member.arrays().items()}
+            kept |= {f"{member.name}_tail_{key}": getattr(tail, key) for key in ("usual", "base", "width")}
+        return kept
 
     def restore(self, arrays: dict[str, Any]) -> None:
-        for name, member in (("seasonal", self.seasonal), ("forest", self.forest)):
-            start = f"{name}_"
-            member.restore({key.removeprefix(start): value for key, value in arrays.items() if key.startswith(start)})
-        self.step_us = self.seasonal.step_us
+        self.restore_common(arrays)
+        self.tails = []
+        for member in self.members:
+            start = f"{member.name}_"
+            own = {key.removeprefix(start): value for key, value in arrays.items() if key.startswith(start)}
+            member.restore(own)
+            self.tails.append(Tail(own["tail_usual"], own["tail_base"], own["tail_width"]))
+
+    # --- below ---------------------------------------------------------------------------------------------
+
+    def _fit_tails(self, found: list[Surprise], first: int, end: int, panel: Panel | None = None) -> None:
+        """Tails of the surprise before row `end`: what was judged by its own past, once there is enough of it."""
+        start = first if end > 2 * first else min(first // 3, _WARM_ROWS)
+        if panel is not None:
+            oldest = int(np.searchsorted(panel.times, panel.times[end - 1] - detector.MOST_HISTORY_US))
+            start = max(start, oldest)
+        self.tails = [evidence.fit_tail(surprise.channels[start:end]) for surprise in found]
+
+    def _evidence(self, found: list[Surprise], rows: slice) -> FloatArray:
+        """Members by rows by columns."""
+        return np.stack(
+            [tail.evidence(surprise.channels[rows]) for tail, surprise in zip(self.tails, found, strict=True)]
+        )
+
+    def _judged(self, panel: Panel, found: list[Surprise], votes: FloatArray) -> Scores:
+        needed, of = self.tuning.persistence_needed, self.tuning.persistence_of
+        knob, count = self.tuning.expected_false_events_per_week, panel.values.shape[1]
+        each = evidence.limit(knob, self.step_us, 1)
+        own = evidence.mean_known(votes)
+        columns = evidence.judged(own, needed, of) / each
+        joint = evidence.mean_known(evidence.pooled(votes))
+        total = evidence.judged(joint[:, None], needed, of)[:, 0] / evidence.limit(knob, self.step_us, count)
+        expected, lower, upper = self._band(panel, found, each)
+        return Scores(columns, total, np.isnan(joint), expected, lower, upper, self._agreement(votes, each))
+
+    def _agreement(self, votes: FloatArray, needed: float) -> dict[str, FloatArray]:
+        """Per member the pooled evidence of each row, over what an anomaly takes."""
+        return {
+            member.name: np.nan_to_num(evidence.pooled(vote)) / needed
+            for member, vote in zip(self.members, votes, strict=True)
+        }
+
+    def _band(self, panel: Panel, found: list[Surprise], needed: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """What the last days expect, and how far from it that member alone would report an anomaly."""
+        band: Band | None = found[0].band if found else None
+        if band is None:
+            unknown = np.full(panel.values.shape, np.nan)
+            return unknown, unknown, unknown
+        reach = band.spread * self.tails[0].surprise(needed)
+        return band.expected, band.expected - reach, band.expected + reach

@@ -1,0 +1,108 @@
+"""One scale for all detectors: evidence, the tail model's -log10 of how often history was as strange.
+
+1 is what one row in ten of history reaches, 2 one in a hundred; beyond that an exponential tail in the logarithm of
+the detector's surprise goes on. Evidence of several detectors is averaged, must be confirmed, and fades slowly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from components.anomaly import calibration, robust
+from components.anomaly.panel import WEEK_US, FloatArray
+
+_BASE, _TOP = 0.90, 0.99
+#: The tail is not believed to be steeper than this share of the level it starts from.
+_STEEPEST = 0.15
+#: Surprise is measured against its median, or this share of its 99 % quantile where the median is next to nothing.
+_LEAST_USUAL = 0.05
+#: One detector's evidence counts up to here: a single broken one must not outvote the rest.
+MOST_EVIDENCE = 12.0
+_MOST_ROWS = 20_000
+#: A lone row must show this many times the evidence that confirmed ones must.
+_LONE_FACTOR = 1.25
+#: Evidence fades by these factors a row, quickly and slowly; alarms keep firing while it lasts.
+_FADING = (0.9, 0.98)
+#: Evidence older than this many rows is forgotten.
+FADED_ROWS = 255
+#: Threshold of the mean evidence at one accepted false event a week and five-minute rows, and how it moves: per
+#: factor of ten of accepted false events, per factor of ten of rows a week, with the number of columns pooled.
+_LIMIT, _PER_KNOB, _PER_ROWS, _PER_COLUMNS = 1.5, 0.65, 0.2, 0.3
+_ROWS_A_WEEK = 2016
+
+
+@dataclass(frozen=True)
+class Tail:
+    """Per column: the usual surprise, where the tail begins, how far a factor of ten reaches (both logarithms)."""
+
+    usual: FloatArray
+    base: FloatArray
+    width: FloatArray
+
+    def evidence(self, surprise: FloatArray) -> FloatArray:
+        """Surprise (rows by columns) as evidence from 0 to MOST_EVIDENCE; NaN stays."""
+        log = np.log1p(np.maximum(surprise, 0.0) / self.usual)
+        result: FloatArray = np.clip(1.0 + (log - self.base) / self.width, 0.0, MOST_EVIDENCE)
+        return result
+
+    def surprise(self, evidence: float) -> FloatArray:
+        """The surprise at which each column's evidence is that much."""
+        result: FloatArray = np.expm1(self.base + (evidence - 1.0) * self.width) * self.usual
+        return result
+
+
+def fit_tail(surprise: FloatArray) -> Tail:
+    """The tail of history's surprise (rows by columns, NaN left out)."""
+    thinned = surprise[:: len(surprise) // _MOST_ROWS + 1]
+    middle, top = (np.nan_to_num(robust.quantile(thinned, level)) for level in (0.5, _TOP))
+    usual = np.maximum(middle, _LEAST_USUAL * top + 1e-9)
+    log = np.log1p(np.maximum(thinned, 0.0) / usual)
+    base, high = (np.nan_to_num(robust.quantile(log, level)) for level in (_BASE, _TOP))
+    return Tail(usual, base, np.maximum(high - base, np.maximum(_STEEPEST * high, 1e-3)))
+
+
+def mean_known(evidence: FloatArray) -> FloatArray:
+    """The mean over the first axis of what is known; NaN where nothing is."""
+    known = np.isfinite(evidence)
+    count = known.sum(axis=0)
+    total = np.where(known, evidence, 0.0).sum(axis=0)
+    result: FloatArray = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return result
+
+
+def pooled(evidence: FloatArray) -> FloatArray:
+    """Evidence of all columns together: the root mean square over the last axis of what is known."""
+    result: FloatArray = np.sqrt(mean_known(np.moveaxis(evidence, -1, 0) ** 2))
+    return result
+
+
+def judged(evidence: FloatArray, needed: int, of: int) -> FloatArray:
+    """Evidence (rows by columns) after confirmation and with what is left of earlier rows; NaN counts as none."""
+    confirmed = calibration.persistent(evidence, needed, of, _LONE_FACTOR)
+    result: FloatArray = (confirmed + sum(_faded(confirmed, factor) for factor in _FADING)) / (1 + len(_FADING))
+    return result
+
+
+def limit(expected_false_events_per_week: float, step_us: int, columns: int) -> float:
+    """The judged evidence above which an anomaly is reported."""
+    rows = WEEK_US / max(step_us, 1)
+    return float(
+        _LIMIT
+        - _PER_KNOB * np.log10(expected_false_events_per_week)
+        + _PER_ROWS * np.log10(rows / _ROWS_A_WEEK)
+        - _PER_COLUMNS * (1 - 1 / np.sqrt(max(columns, 1)))
+    )
+
+
+def _faded(evidence: FloatArray, factor: float) -> FloatArray:
+    """The largest of the last rows' evidence, each times `factor` per row of age, FADED_ROWS back."""
+    result = evidence.copy()
+    shift = 1
+    while shift <= FADED_ROWS:
+        # Doubling: after the n-th round the last 2^n rows are covered.
+        earlier = result[:-shift] * factor**shift if shift < len(result) else result[:0]
+        result[shift:] = np.maximum(result[shift:], earlier)
+        shift *= 2
+    return result
