@@ -26,7 +26,7 @@ _LONE_FACTOR = 1.25
 #: Evidence fades by these factors a row, quickly and slowly; alarms keep firing while it lasts.
 _FADING = (0.9, 0.98)
 #: Evidence older than this many rows is forgotten.
-FADED_ROWS = 255
+FADED_ROWS = 127
 #: Threshold of the mean evidence at one accepted false event a week and five-minute rows, and how it moves: per
 #: factor of ten of accepted false events, per factor of ten of rows a week, with the number of columns pooled.
 _LIMIT, _PER_KNOB, _PER_ROWS, _PER_COLUMNS = 1.5, 0.65, 0.2, 0.3

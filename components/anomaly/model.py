@@ -1,13 +1,15 @@
-"""The served model: seasonal profiles of every series and one Isolation Forest per service, as plain files.
+"""The served model: for every service the voting detectors and an Isolation Forest, for every series its season.
 
 model.json      name, loader, which detector serves, tuning, series, services
 seasonal.npz    the arrays of the seasonal detector, one column per series
+group-N.npz     the arrays of the N-th service's members of `auto`, one column per series of the service
 forest-N.npz    the arrays of the N-th service's forest, and forest-N.skops the forest itself
 """
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,12 +22,13 @@ from components.anomaly import reasons
 from components.anomaly.detector import Scores, Tuning
 from components.anomaly.detectors import auto, isolation_forest, seasonal
 from components.anomaly.forestfile import read_forest, write_forest
-from components.anomaly.panel import SECOND_US, FloatArray, Panel, grid_of
+from components.anomaly.panel import SECOND_US, BoolArray, FloatArray, Panel, grid_of
 from components.core.arrays import write_arrays
 from components.core.catalog import WatchedMetric, watched
 from components.core.errors import InputError, NotYetError
 from components.core.series import series_id, service_and_metric
 
+logger = logging.getLogger("traceo.anomaly")
 NAME = "traceo-anomaly"
 LOADER = "components.anomaly.pyfunc"
 STEP_US = 300 * SECOND_US
@@ -43,6 +46,7 @@ class AnomalyModel:
     serving: str
     series: tuple[str, ...]
     seasonal: seasonal.Detector
+    groups: dict[str, auto.Detector] = field(default_factory=dict)
     forests: dict[str, isolation_forest.Detector] = field(default_factory=dict)
 
     def candidates(self, panel: Panel) -> dict[str, Scores]:
@@ -50,14 +54,14 @@ class AnomalyModel:
         chosen = [self.series.index(name) for name in panel.columns]
         own = self.seasonal.pick(chosen)
         surprise = own.surprise(panel)
-        mine, joint = own.calibrate(surprise), self._joint(panel)
-        calibrated = {"seasonal": mine, "isolation_forest": joint, "auto": auto.consensus(mine, joint)}
-        return {name: own.finish(surprise, scores, own.limits[None, :]) for name, scores in calibrated.items()}
+        calibrated = {"seasonal": own.calibrate(surprise), "isolation_forest": self._joint(panel)}
+        found = {name: own.finish(surprise, scores, own.limits[None, :]) for name, scores in calibrated.items()}
+        return {"auto": self._votes(panel), **found}
 
     def score(self, rows: pl.DataFrame) -> pl.DataFrame:
         """`rows` (timestamp, service, metric, value) with score, is_anomaly, expected, lower, upper, detector, reason.
 
-        A row's score needs the rows of its service in the eight hours before it. A series that was not
+        A row's score needs the rows of its service before it, `scoring.CONTEXT` long. A series that was not
         trained on scores 0 with the reason "no history".
         """
         keyed = rows.with_columns(series_id=series_id())
@@ -77,7 +81,11 @@ class AnomalyModel:
         # The service's other metrics belong to its forest's row, given or not.
         panel = widened(panel, self._needed(panel.columns), self.series)
         scores = self.candidates(panel)[self.serving]
-        return _long(panel, scores, reasons.describe(panel, scores, self.seasonal_levels(panel)))
+        levels = self.seasonal_levels(panel)
+        if self.serving == "auto":
+            # Its expected level is that of the last days at this hour, whatever the weekday.
+            levels = [min(level, 1) for level in levels]
+        return _long(panel, scores, reasons.describe(panel, scores, levels))
 
     def seasonal_levels(self, panel: Panel) -> list[int]:
         """Whether each column's usual level depends on the hour (1), on the weekday too (2), or not (0)."""
@@ -88,6 +96,19 @@ class AnomalyModel:
     def _needed(self, columns: Sequence[str]) -> list[str]:
         services = {service_of(name) for name in columns}
         return [name for name in self.series if service_of(name) in services]
+
+    def _votes(self, panel: Panel) -> Scores:
+        """The scores of every service's voting detectors, side by side; a service's columns must all be there."""
+        columns, *band = (np.full(panel.values.shape, np.nan) for _ in range(4))
+        for service, places in by_service(panel.columns).items():
+            if service in self.groups:
+                part = self.groups[service].score(panel.pick(places))
+                columns[:, places] = part.columns
+                for whole, own in zip(band, (part.expected, part.lower, part.upper), strict=True):
+                    whole[:, places] = own
+        columns = np.nan_to_num(columns)
+        abstained: BoolArray = ~np.isfinite(panel.values).any(axis=1)
+        return Scores(columns, columns.max(axis=1, initial=0.0), abstained, *band)
 
     def _joint(self, panel: Panel) -> FloatArray:
         """The forests' scores, spread over each service's columns by how far each is from its level."""
@@ -105,6 +126,8 @@ class AnomalyModel:
         """Write the model into an existing, empty folder."""
         services = sorted(self.forests)
         write_arrays(folder / "seasonal.npz", self.seasonal.arrays())
+        for number, service in enumerate(sorted(self.groups)):
+            write_arrays(folder / f"group-{number}.npz", self.groups[service].arrays())
         for number, service in enumerate(services):
             write_arrays(folder / f"forest-{number}.npz", self.forests[service].arrays())
             write_forest(folder / f"forest-{number}.skops", self.forests[service].forest)
@@ -115,6 +138,7 @@ class AnomalyModel:
             "tuning": asdict(self.tuning),
             "series": self.series,
             "services": services,
+            "groups": sorted(self.groups),
         }
         (folder / "model.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
@@ -126,6 +150,9 @@ def load(folder: Path) -> AnomalyModel:
         tuning = Tuning(**content["tuning"])
         model = AnomalyModel(tuning, content["detector"], tuple(content["series"]), seasonal.Detector(tuning))
         model.seasonal.restore(_read_arrays(folder / "seasonal.npz"))
+        for number, service in enumerate(content["groups"]):
+            model.groups[service] = auto.Detector(tuning)
+            model.groups[service].restore(_read_arrays(folder / f"group-{number}.npz"))
         for number, service in enumerate(content["services"]):
             forest = isolation_forest.Detector(tuning)
             forest.restore(_read_arrays(folder / f"forest-{number}.npz"))
@@ -137,15 +164,27 @@ def load(folder: Path) -> AnomalyModel:
 
 
 def train(panel: Panel, tuning: Tuning, serving: str = "auto") -> AnomalyModel:
-    """Fit every detector on a gridded panel of series: one profile each, one forest per service."""
+    """Fit every detector on a gridded panel of series, the services beside each other on the cores there are."""
+    from joblib import Parallel, cpu_count, delayed
+
     model = AnomalyModel(tuning, serving, panel.columns, seasonal.Detector(tuning))
     model.seasonal.fit(panel)
-    for service, columns in by_service(panel.columns).items():
-        forest = isolation_forest.Detector(tuning)
-        forest.fit(panel.pick(columns))
+    services = by_service(panel.columns)
+    parts = (delayed(_fit_service)(panel.pick(columns), tuning) for columns in services.values())
+    fitted = Parallel(n_jobs=min(len(services), cpu_count()), return_as="generator", mmap_mode=None)(parts)
+    for number, (service, (group, forest)) in enumerate(zip(services, fitted, strict=True), 1):
+        model.groups[service] = group
         if forest.forest is not None:
             model.forests[service] = forest
+        logger.info("learned %s (%d of %d services)", service, number, len(services))
     return model
+
+
+def _fit_service(panel: Panel, tuning: Tuning) -> tuple[auto.Detector, isolation_forest.Detector]:
+    group, forest = auto.Detector(tuning), isolation_forest.Detector(tuning)
+    group.fit(panel)
+    forest.fit(panel)
+    return group, forest
 
 
 def features_panel(features: pl.DataFrame) -> Panel:

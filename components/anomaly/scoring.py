@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from components.anomaly.detector import LEVEL_HOURS
-from components.anomaly.detectors.isolation_forest import SUBSEQUENCE
+from components.anomaly.evidence import FADED_ROWS
 from components.core.schema import TABLES
 from components.core.times import Window, merge
 
-#: What a score looks back on: the recent level, then the rows of persistence and of a sub-sequence.
-CONTEXT = timedelta(hours=LEVEL_HOURS) + timedelta(minutes=5) * (60 + SUBSEQUENCE)
+#: What a score looks back on: the recent level, then evidence that has not faded, and the rows of persistence.
+CONTEXT = timedelta(hours=LEVEL_HOURS) + timedelta(minutes=5) * (FADED_ROWS + 60)
 KEY = ("timestamp", "service", "metric")
 
 

@@ -77,7 +77,7 @@ class Detector(detector.Detector):
 
     @property
     def context_rows(self) -> int:
-        most = max(member.context_rows for member in self.members)
+        most: int = max(member.context_rows for member in self.members)
         return most + evidence.FADED_ROWS + self.tuning.persistence_of
 
     def arrays(self) -> dict[str, Any]:

@@ -70,7 +70,8 @@ class Detector(residual.Detector):
         return np.concatenate([lags, *levels], axis=2)
 
     def _forecast(self, inputs: FloatArray) -> FloatArray:
-        return np.einsum("knf,kf->nk", inputs, self.weights) + self.middle
+        forecast: FloatArray = np.einsum("knf,kf->nk", inputs, self.weights) + self.middle
+        return forecast
 
 
 def _fit(inputs: FloatArray, targets: FloatArray) -> FloatArray:
@@ -88,4 +89,5 @@ def _solve(inputs: FloatArray, targets: FloatArray, counts: FloatArray) -> Float
     size = gram.shape[1]
     penalty = _RIDGE * np.trace(gram, axis1=1, axis2=2) / size + 1e-12
     right = weighted @ targets[:, :, None] / rows
-    return np.linalg.solve(gram + penalty[:, None, None] * np.eye(size), right)[:, :, 0]
+    weights: FloatArray = np.linalg.solve(gram + penalty[:, None, None] * np.eye(size), right)[:, :, 0]
+    return weights

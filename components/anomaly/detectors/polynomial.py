@@ -15,7 +15,8 @@ _ROWS, _DEGREE = 24, 2
 def _extension() -> FloatArray:
     """Weights of the last rows, oldest first, that give the fitted parabola's next value."""
     places = np.vander(np.arange(_ROWS) / _ROWS, _DEGREE + 1)
-    return np.vander([1.0], _DEGREE + 1)[0] @ np.linalg.pinv(places)
+    weights: FloatArray = np.vander([1.0], _DEGREE + 1)[0] @ np.linalg.pinv(places)
+    return weights
 
 
 class Detector(residual.Detector):
@@ -36,4 +37,5 @@ class Detector(residual.Detector):
         values = windows.filled(panel.values)
         before = np.vstack([values[:1], values[:-1]])
         forecast = windows.sub_sequences(before, _ROWS) @ _extension()
-        return panel.values - forecast.T
+        error: FloatArray = panel.values - forecast.T
+        return error

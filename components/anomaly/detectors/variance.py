@@ -38,7 +38,8 @@ class Detector(residual.Detector):
         steps = np.diff(windows.filled(panel.values), axis=0, prepend=np.nan)
         frame = pl.DataFrame(steps, schema=[str(i) for i in range(steps.shape[1])], nan_to_null=True)
         rolled = frame.select(pl.all().rolling_std(self.level_rows - 1, min_samples=3)).fill_null(float("nan"))
-        return np.log(np.hypot(np.nan_to_num(rolled.to_numpy()), self.calm))
+        rough: FloatArray = np.log(np.hypot(np.nan_to_num(rolled.to_numpy()), self.calm))
+        return rough
 
     def arrays(self) -> dict[str, Any]:
         return {"calm": self.calm, **super().arrays()}
