@@ -23,7 +23,9 @@ MOST_EVIDENCE = 12.0
 _MOST_ROWS = 20_000
 #: A lone row must show this many times the evidence that confirmed ones must.
 _LONE_FACTOR = 1.25
-#: Evidence fades by these factors a row, quickly and slowly; alarms keep firing while it lasts.
+#: Evidence of a row that is nothing special.
+_USUAL_EVIDENCE = 1.0
+#: Evidence fades by these factors a row, quickly and slowly; what has just alarmed alarms again sooner.
 _FADING = (0.9, 0.98)
 #: Evidence older than this many rows is forgotten.
 FADED_ROWS = 127
@@ -44,7 +46,9 @@ class Tail:
     def evidence(self, surprise: FloatArray) -> FloatArray:
         """Surprise (rows by columns) as evidence from 0 to MOST_EVIDENCE; NaN stays."""
         log = np.log1p(np.maximum(surprise, 0.0) / self.usual)
-        result: FloatArray = np.clip(1.0 + (log - self.base) / self.width, 0.0, MOST_EVIDENCE)
+        evidence = np.clip(1.0 + (log - self.base) / self.width, 0.0, MOST_EVIDENCE)
+        # No surprise is no evidence, even where most rows have none.
+        result: FloatArray = np.where(log <= 0, 0.0 * log, evidence)
         return result
 
     def surprise(self, evidence: float) -> FloatArray:
@@ -78,10 +82,17 @@ def pooled(evidence: FloatArray) -> FloatArray:
     return result
 
 
-def judged(evidence: FloatArray, needed: int, of: int) -> FloatArray:
-    """Evidence (rows by columns) after confirmation and with what is left of earlier rows; NaN counts as none."""
+def judged(evidence: FloatArray, needed: int, of: int, limit: float) -> FloatArray:
+    """Scores of evidence (rows by columns): confirmed, with what is left of earlier rows, over the limit.
+
+    A row whose own evidence is that of one row in ten never exceeds 1: it is over, whatever went before.
+    Missing rows score 0.
+    """
     confirmed = calibration.persistent(evidence, needed, of, _LONE_FACTOR)
-    result: FloatArray = (confirmed + sum(_faded(confirmed, factor) for factor in _FADING)) / (1 + len(_FADING))
+    fading = [_faded(confirmed, factor) for factor in _FADING]
+    scores = (confirmed + sum(fading)) / (1 + len(_FADING)) / limit
+    scores = np.where(confirmed < _USUAL_EVIDENCE, np.minimum(scores, 1.0), scores)
+    result: FloatArray = np.where(np.isfinite(evidence), scores, 0.0)
     return result
 
 

@@ -99,16 +99,16 @@ class AnomalyModel:
 
     def _votes(self, panel: Panel) -> Scores:
         """The scores of every service's voting detectors, side by side; a service's columns must all be there."""
-        columns, *band = (np.full(panel.values.shape, np.nan) for _ in range(4))
+        columns = np.full(panel.values.shape, np.nan)
+        expected, lower, upper = columns.copy(), columns.copy(), columns.copy()
         for service, places in by_service(panel.columns).items():
             if service in self.groups:
                 part = self.groups[service].score(panel.pick(places))
                 columns[:, places] = part.columns
-                for whole, own in zip(band, (part.expected, part.lower, part.upper), strict=True):
-                    whole[:, places] = own
+                expected[:, places], lower[:, places], upper[:, places] = part.expected, part.lower, part.upper
         columns = np.nan_to_num(columns)
-        abstained: BoolArray = ~np.isfinite(panel.values).any(axis=1)
-        return Scores(columns, columns.max(axis=1, initial=0.0), abstained, *band)
+        abstained: BoolArray = np.isfinite(panel.values).sum(axis=1) == 0
+        return Scores(columns, columns.max(axis=1, initial=0.0), abstained, expected, lower, upper)
 
     def _joint(self, panel: Panel) -> FloatArray:
         """The forests' scores, spread over each service's columns by how far each is from its level."""

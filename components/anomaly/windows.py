@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from components.anomaly import robust
-from components.anomaly.panel import HOUR_US, FloatArray, Panel
+from components.anomaly.panel import HOUR_US, BoolArray, FloatArray, Panel
 
 #: A detector learns from this many of the newest rows at most: what is older teaches nothing new, and costs time.
 MOST_ROWS = 20_000
@@ -29,7 +29,16 @@ def filled(values: FloatArray) -> FloatArray:
 def sub_sequences(values: FloatArray, rows: int) -> FloatArray:
     """The `rows` values that end at each row, oldest first: columns by rows by `rows`. The start is padded."""
     padded = np.vstack([np.repeat(values[:1], rows - 1, axis=0), values])
-    return np.lib.stride_tricks.sliding_window_view(padded, rows, axis=0).transpose(1, 0, 2)
+    windows: FloatArray = np.lib.stride_tricks.sliding_window_view(padded, rows, axis=0).transpose(1, 0, 2)
+    return windows
+
+
+def whole(values: FloatArray, rows: int) -> BoolArray:
+    """Whether all of the `rows` values that end at each row are known, rows by columns; what is before them is."""
+    missing = np.cumsum(~np.isfinite(values), axis=0)
+    before = np.vstack([np.zeros((rows, values.shape[1]), dtype=missing.dtype), missing])[: len(values)]
+    result: BoolArray = missing == before
+    return result
 
 
 def least_spread(history: Panel, minimum_effect: float) -> FloatArray:
@@ -37,7 +46,8 @@ def least_spread(history: Panel, minimum_effect: float) -> FloatArray:
     magnitude = np.nan_to_num(robust.median(np.abs(history.values)))
     reach = robust.quantile(history.values, 0.95) - robust.quantile(history.values, 0.05)
     level = np.maximum.reduce([magnitude, np.nan_to_num(reach) / 2, history.usual])
-    return np.maximum(minimum_effect * level / _EFFECT_SCALES, 1e-9)
+    least: FloatArray = np.maximum(minimum_effect * level / _EFFECT_SCALES, 1e-9)
+    return least
 
 
 def directed(strange: FloatArray, above: FloatArray, panel: Panel) -> FloatArray:

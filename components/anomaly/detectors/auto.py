@@ -52,20 +52,22 @@ class Detector(detector.Detector):
 
     def score(self, panel: Panel) -> Scores:
         found = [member.surprise(panel) for member in self.members]
-        return self._judged(panel, found, self._evidence(found, slice(None)))
+        return self._judged(panel, self._evidence(found, slice(None)), self._band(found[0].band, slice(None)))
 
     def score_causally(self, panel: Panel) -> Scores:
         cuts = self._cuts(panel)
         self.step_us = panel.rows(0, cuts[0] if cuts else len(panel)).step_us()
+        unknown = np.full((len(self.members), cuts[0] if cuts else len(panel), panel.values.shape[1]), np.nan)
         if not cuts:
-            nothing = np.full((len(self.members), *panel.values.shape), np.nan)
-            return self._judged(panel, [], nothing)
+            return self._judged(panel, unknown, (unknown[0],) * 3)
         found = [member.strangeness(panel, cuts) for member in self.members]
-        parts = [np.full((len(self.members), cuts[0], panel.values.shape[1]), np.nan)]
+        votes, bands = [unknown], [(unknown[0],) * 3]
         for start, end in zip(cuts, [*cuts[1:], len(panel)], strict=True):
             self._fit_tails(found, cuts[0], start, panel)
-            parts.append(self._evidence(found, slice(start, end)))
-        return self._judged(panel, found, np.concatenate(parts, axis=1))
+            votes.append(self._evidence(found, slice(start, end)))
+            bands.append(self._band(found[0].band, slice(start, end)))
+        expected, lower, upper = (np.concatenate(part) for part in zip(*bands, strict=True))
+        return self._judged(panel, np.concatenate(votes, axis=1), (expected, lower, upper))
 
     def learn(self, history: Panel) -> None:
         self.fit(history)
@@ -112,29 +114,22 @@ class Detector(detector.Detector):
             [tail.evidence(surprise.channels[rows]) for tail, surprise in zip(self.tails, found, strict=True)]
         )
 
-    def _judged(self, panel: Panel, found: list[Surprise], votes: FloatArray) -> Scores:
+    def _judged(self, panel: Panel, votes: FloatArray, band: tuple[FloatArray, FloatArray, FloatArray]) -> Scores:
         needed, of = self.tuning.persistence_needed, self.tuning.persistence_of
-        knob, count = self.tuning.expected_false_events_per_week, panel.values.shape[1]
-        each = evidence.limit(knob, self.step_us, 1)
-        own = evidence.mean_known(votes)
-        columns = evidence.judged(own, needed, of) / each
+        columns = evidence.judged(evidence.mean_known(votes), needed, of, self._limit(1))
         joint = evidence.mean_known(evidence.pooled(votes))
-        total = evidence.judged(joint[:, None], needed, of)[:, 0] / evidence.limit(knob, self.step_us, count)
-        expected, lower, upper = self._band(panel, found, each)
-        return Scores(columns, total, np.isnan(joint), expected, lower, upper, self._agreement(votes, each))
-
-    def _agreement(self, votes: FloatArray, needed: float) -> dict[str, FloatArray]:
-        """Per member the pooled evidence of each row, over what an anomaly takes."""
-        return {
-            member.name: np.nan_to_num(evidence.pooled(vote)) / needed
+        total = evidence.judged(joint[:, None], needed, of, self._limit(panel.values.shape[1]))[:, 0]
+        members = {
+            member.name: np.nan_to_num(evidence.pooled(vote)) / self._limit(1)
             for member, vote in zip(self.members, votes, strict=True)
         }
+        return Scores(columns, total, np.isnan(joint), *band, members)
 
-    def _band(self, panel: Panel, found: list[Surprise], needed: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def _limit(self, columns: int) -> float:
+        return evidence.limit(self.tuning.expected_false_events_per_week, self.step_us, columns)
+
+    def _band(self, band: Band | None, rows: slice) -> tuple[FloatArray, FloatArray, FloatArray]:
         """What the last days expect, and how far from it that member alone would report an anomaly."""
-        band: Band | None = found[0].band if found else None
-        if band is None:
-            unknown = np.full(panel.values.shape, np.nan)
-            return unknown, unknown, unknown
-        reach = band.spread * self.tails[0].surprise(needed)
-        return band.expected, band.expected - reach, band.expected + reach
+        assert band is not None
+        reach = band.spread[rows] * self.tails[0].surprise(self._limit(1))
+        return band.expected[rows], band.expected[rows] - reach, band.expected[rows] + reach

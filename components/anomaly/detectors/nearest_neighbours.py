@@ -49,6 +49,8 @@ class Detector(detector.Detector):
             shapes = windows.sub_sequences(scaled[before : start + _CHUNK], ROWS)[:, start - before :]
             for column in range(scaled.shape[1]):
                 strange[start : start + _CHUNK, column] = self._distance(shapes[column], self.memory[column])
+        # A gap filled with the last value is a shape of its own; where there is one, the others judge.
+        strange[~windows.whole(panel.values, ROWS)] = np.nan
         return Surprise(windows.directed(strange, scaled, panel), sides=1)
 
     def arrays(self) -> dict[str, Any]:

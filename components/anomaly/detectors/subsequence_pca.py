@@ -53,6 +53,8 @@ class Detector(detector.Detector):
             shapes = windows.sub_sequences(values[before : start + _CHUNK], ROWS)[:, start - before :]
             scaled = (shapes - self.centre[:, None, :]) / self.spread[:, None, None]
             strange[start : start + _CHUNK] = np.sqrt(((scaled @ self.whitening) ** 2).mean(axis=2)).T
+        # A gap filled with the last value is a shape of its own; where there is one, the others judge.
+        strange[~windows.whole(panel.values, ROWS)] = np.nan
         return Surprise(windows.directed(strange, panel.values - self.centre[:, -1], panel), sides=1)
 
     def arrays(self) -> dict[str, Any]:
