@@ -34,7 +34,7 @@ class Detector(detector.Detector):
 
     def measure(self, error: FloatArray) -> None:
         """Take the usual error from history's, rows by columns."""
-        recent = error[-_usual_rows(self.step_us) :]
+        recent = error[-usual_rows(self.step_us) :]
         self.centre = np.nan_to_num(robust.median(recent))
         spread = np.nan_to_num(robust.median(np.abs(recent - self.centre))) * robust.MAD_TO_SIGMA
         known = np.where(np.isfinite(recent), recent, self.centre)
@@ -49,7 +49,7 @@ class Detector(detector.Detector):
         error = np.vstack(
             [self.error(part)[start:] for part, start in self._stretches(panel, self._all_cuts(panel, cuts))]
         )
-        rows = _usual_rows(panel.rows(0, cuts[0]).step_us())
+        rows = usual_rows(panel.rows(0, cuts[0]).step_us())
         centre, spread = self._usual(error, rows)
         self.measure(error)
         return self._surprise(panel, error, centre, spread)
@@ -87,5 +87,6 @@ class Detector(detector.Detector):
         return centre, np.fmax(np.fmax(spread * robust.MAD_TO_SIGMA, _BURSTS * burst), self.least)
 
 
-def _usual_rows(step_us: int) -> int:
+def usual_rows(step_us: int) -> int:
+    """How many of the newest errors say what is usual."""
     return int(np.clip(_DAYS * DAY_US // max(step_us, 1), _LEAST_ROWS, _MOST_ROWS))

@@ -27,7 +27,10 @@ class Detector(residual.Detector):
         recent = windows.newest(history)
         self.least = windows.least_spread(recent, self.tuning.minimum_effect)
         self.daily, past = learn_daily(recent, self.step_us)
-        self.measure(recent.values - self._expected(recent, past))
+        # The newest errors are enough to measure, and a rolling median is dear.
+        start = max(0, len(recent) - residual.usual_rows(self.step_us) - self.level_rows)
+        newest = recent.rows(start, len(recent))
+        self.measure(newest.values - self._expected(newest, past[start:]))
 
     def error(self, panel: Panel) -> FloatArray:
         return panel.values - self._expected(panel, self.daily.at(panel.times))
