@@ -12,7 +12,8 @@ import polars as pl
 
 from components.anomaly import calibration, detectors
 from components.anomaly.detector import Detector, Scores, Tuning
-from components.anomaly.panel import SECOND_US, Panel, panel_of
+from components.anomaly.panel import DAY_US, HOUR_US, SECOND_US, Panel, panel_of
+from components.anomaly.reasons import level_name, reason
 from components.anomaly.specs import DetectParams
 from components.core.catalog import watched
 from components.core.errors import InputError, ParamsError
@@ -20,6 +21,8 @@ from components.core.files import SeriesFile
 from components.core.times import iso
 
 _MOST_CONTRIBUTORS = 3
+#: Detectors whose expected level knows the time of day, once there are so many days.
+_SEASONAL, _DAYS_OF_HABIT = ("auto", "recent_days", "seasonal"), 3
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,16 @@ def result_frame(detection: Detection, series: SeriesFile) -> pl.DataFrame:
     return rows.with_columns(pl.col("score").fill_null(0.0), pl.col("is_anomaly").fill_null(value=False))
 
 
+def band_frame(detection: Detection) -> pl.DataFrame:
+    """Rows `timestamp, column, expected, lower, upper`: what was expected, null where nothing was."""
+    panel, scores = detection.panel, detection.scores
+    times = pl.Series(np.repeat(panel.times, len(panel.columns))).cast(pl.Datetime("us", "UTC"))
+    band = {name: pl.Series(getattr(scores, name).ravel()) for name in ("expected", "lower", "upper")}
+    return pl.DataFrame(
+        {"timestamp": times, "column": list(panel.columns) * len(panel), **band}, schema_overrides={"column": pl.String}
+    ).with_columns(pl.col(list(band)).fill_nan(None))
+
+
 def contributions(detection: Detection, row: int) -> dict[str, float]:
     """Up to three columns with their share of a row's anomaly, largest first."""
     scores = detection.scores.columns[row]
@@ -145,14 +158,27 @@ def _strongest(detection: Detection, most: int = 5) -> list[str]:
         rows = np.flatnonzero(detection.events == number)
         peak = int(rows[np.argmax(detection.scores.total[rows])])
         span = " to ".join(_time(detection, int(row)) for row in dict.fromkeys((rows[0], rows[-1])))
-        by = ", ".join(contributions(detection, peak))
-        lines.append(
-            (
-                float(detection.scores.total[peak]),
-                f"event {number}: {span}, score {detection.scores.total[peak]:.1f} ({by})",
-            )
-        )
+        parts = [f"event {number}: {span}", f"score {detection.scores.total[peak]:.1f}", *_why(detection, peak)]
+        lines.append((float(detection.scores.total[peak]), ", ".join(parts)))
     return [text for _, text in sorted(lines, reverse=True)[:most]]
+
+
+def _why(detection: Detection, row: int) -> list[str]:
+    """The contributors of a row in words, and how many of the voting detectors agree."""
+    words = []
+    for name in contributions(detection, row):
+        column = detection.panel.columns.index(name)
+        value, expected = detection.panel.values[row, column], detection.scores.expected[row, column]
+        known = bool(np.isfinite(value) and np.isfinite(expected))
+        words.append(f"{name} {reason(float(value), float(expected), _level(detection, row))}" if known else name)
+    votes = [bool(share[row] >= 1) for share in detection.scores.members.values()]
+    return [*words, *([f"{sum(votes)} of {len(votes)} detectors agree"] if votes else [])]
+
+
+def _level(detection: Detection, row: int) -> str:
+    panel = detection.panel
+    daily = panel.step_us() <= HOUR_US and panel.times[row] - panel.times[0] >= _DAYS_OF_HABIT * DAY_US
+    return level_name(int(panel.times[row]), int(daily and detection.detector in _SEASONAL))
 
 
 def _time(detection: Detection, row: int) -> str:

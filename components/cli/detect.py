@@ -25,11 +25,14 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("series", type=Path, metavar="SERIES|DIR", help="CSV or Parquet: timestamp and numeric columns")
     parser.add_argument("--history", type=Path, metavar="FILE|DIR", help="the same columns, earlier, mostly normal")
-    parser.add_argument("--detector", default="auto", metavar="auto|NAME", help="seasonal, isolation_forest, zscore …")
+    parser.add_argument(
+        "--detector", default="auto", metavar="auto|NAME", help="recent_days, isolation_forest, zscore …"
+    )
     parser.add_argument("--retrospective", action="store_true", help="may use the whole series for every score")
     parser.add_argument("--seed", type=int, default=None, help="fixes every random choice (default 0)")
     parser.add_argument("--params", default="{}", metavar="JSON", help="e.g. '{\"expected_false_events_per_week\": 1}'")
     parser.add_argument("--plot", type=Path, metavar="PNG|HTML|DIR", help="draw series, band and events")
+    parser.add_argument("--band", type=Path, metavar="FILE|DIR", help="write what was expected: CSV or Parquet")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE|DIR", help="CSV or Parquet")
     parser.set_defaults(main=main)
 
@@ -57,6 +60,7 @@ def main(arguments: argparse.Namespace) -> int:
         retrospective=arguments.retrospective,
         params=params.model_dump(),
         plot=arguments.plot,
+        band=arguments.band,
     )
     return run_jobs(jobs, work, "detect")
 
@@ -67,10 +71,13 @@ def _check_outputs(arguments: argparse.Namespace, directory: bool) -> None:
 
     if not directory and arguments.output.suffix.lower() not in TABLE_SUFFIXES:
         raise InputError(f"--output {arguments.output}: unknown kind; end it in .csv or .parquet")
+    if arguments.band and not directory and arguments.band.suffix.lower() not in TABLE_SUFFIXES:
+        raise InputError(f"--band {arguments.band}: unknown kind; end it in .csv or .parquet")
     if arguments.plot and not directory and arguments.plot.suffix.lower() not in PLOT_SUFFIXES:
         raise InputError(f"--plot {arguments.plot}: unknown kind; end it in .png or .html")
-    if arguments.plot and directory and arguments.plot.is_file():
-        raise InputError(f"--plot {arguments.plot}: is a file, but {arguments.series} is a directory; name a directory")
+    for option, path in (("--plot", arguments.plot), ("--band", arguments.band)):
+        if path and directory and path.is_file():
+            raise InputError(f"{option} {path}: is a file, but {arguments.series} is a directory; name a directory")
     if arguments.history and not arguments.history.exists():
         raise InputError(f"--history {arguments.history}: no such file or directory; check the path")
 
@@ -84,8 +91,9 @@ def _detect_file(
     retrospective: bool,
     params: dict[str, Any],
     plot: Path | None,
+    band: Path | None,
 ) -> str:
-    from components.anomaly.detect import detect, result_frame, summarize
+    from components.anomaly.detect import band_frame, detect, result_frame, summarize
     from components.anomaly.specs import DetectParams
     from components.core.files import read_series, write_frame
 
@@ -98,6 +106,8 @@ def _detect_file(
         from components.core.storage import write_bytes
 
         write_bytes(str(picture), draw(detection, job.source.name, picture.suffix.lower()))
+    if band:
+        write_frame(band / job.source.relative_to(root) if root else band, band_frame(detection))
     write_frame(job.output, result_frame(detection, series))
     return summarize(detection, series)
 

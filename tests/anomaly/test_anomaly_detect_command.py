@@ -203,6 +203,32 @@ def test_bad_files_are_refused_in_one_line_and_nothing_is_left(case: str, tmp_pa
     assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
 
 
+def test_the_band_is_what_was_expected(outage: Path):
+    rows = detected(outage, "--detector", "auto", "--band", outage.parent / "band.csv")
+    band = pl.read_csv(outage.parent / "band.csv", infer_schema_length=None)
+    assert band.columns == ["timestamp", "column", "expected", "lower", "upper"]
+    assert len(band) == len(rows)
+    values = pl.read_csv(outage)["value"]
+    usual = band.filter(pl.col("expected").is_not_null()).with_row_index().filter(pl.col("index") > 300)
+    assert (usual["lower"] < usual["expected"]).all()
+    assert (values[1002:1010] > band["upper"][1002:1010]).all()
+    assert band["expected"][:288].null_count() == 288
+
+
+def test_an_event_is_explained_in_words(outage: Path, capsys):
+    assert run(outage, "--output", outage.parent / "o.csv") == 0
+    said = capsys.readouterr().out
+    assert "× the usual" in said
+    assert "of 6 detectors agree" in said
+
+
+@pytest.mark.parametrize(("option", "name"), [("--band", "b.txt"), ("--plot", "p.pdf")])
+def test_outputs_of_unknown_kinds_are_refused_before_any_work(option: str, name: str, outage: Path, capsys):
+    assert run(outage, option, outage.parent / name, "--output", outage.parent / "o.csv") == 2
+    assert "unknown kind; end it in" in capsys.readouterr().err
+    assert not (outage.parent / "o.csv").exists()
+
+
 @pytest.mark.parametrize("kept", [10, 400])
 def test_truncated_parquet_is_refused(kept: int, outage: Path, tmp_path: Path, capsys):
     pl.read_csv(outage).write_parquet(tmp_path / "whole.parquet")
