@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.anomaly import calibration, robust
-from components.anomaly.panel import WEEK_US, FloatArray
+from components.anomaly.panel import DAY_US, WEEK_US, FloatArray, TimeArray
 
 _BASE, _TOP = 0.90, 0.99
 #: The tail is not believed to be steeper than this share of the level it starts from.
@@ -33,6 +33,8 @@ FADED_ROWS = 127
 #: factor of ten of accepted false events, per factor of ten of rows a week, with the number of columns pooled.
 _LIMIT, _PER_KNOB, _PER_ROWS, _PER_COLUMNS = 1.5, 0.65, 0.2, 0.3
 _ROWS_A_WEEK = 2016
+#: A peak on this share of the days, at least so many of the newest, is a habit; exceeding it by the margin is news.
+_HABIT_SHARE, _HABIT_MARGIN, _HABIT_DAYS, _MOST_DAYS = 0.7, 1.15, 5, 30
 
 
 @dataclass(frozen=True)
@@ -82,17 +84,36 @@ def pooled(evidence: FloatArray) -> FloatArray:
     return result
 
 
-def judged(evidence: FloatArray, needed: int, of: int, limit: float) -> FloatArray:
-    """Scores of evidence (rows by columns): confirmed, with what is left of earlier rows, over the limit.
+def confirmed(evidence: FloatArray, needed: int, of: int) -> FloatArray:
+    """Evidence (rows by columns) that a second row bears out, or that is strong enough alone; NaN counts as none."""
+    return calibration.persistent(evidence, needed, of, _LONE_FACTOR)
 
-    A row whose own evidence is that of one row in ten never exceeds 1: it is over, whatever went before.
-    Missing rows score 0.
+
+def lasting(evidence: FloatArray) -> FloatArray:
+    """Confirmed evidence with what is left of earlier rows'."""
+    fading = [_faded(evidence, factor) for factor in _FADING]
+    result: FloatArray = (evidence + sum(fading)) / (1 + len(_FADING))
+    return result
+
+
+def habit(lasting: FloatArray, times: TimeArray) -> FloatArray:
+    """Per column, what lasting evidence reaches on most days with a margin: a peak that comes back daily is no anomaly.
+
+    0 with fewer than five days.
     """
-    confirmed = calibration.persistent(evidence, needed, of, _LONE_FACTOR)
-    fading = [_faded(confirmed, factor) for factor in _FADING]
-    scores = (confirmed + sum(fading)) / (1 + len(_FADING)) / limit
-    scores = np.where(confirmed < _USUAL_EVIDENCE, np.minimum(scores, 1.0), scores)
-    result: FloatArray = np.where(np.isfinite(evidence), scores, 0.0)
+    if not len(times) or times[-1] - times[0] < _HABIT_DAYS * DAY_US:
+        return np.zeros(lasting.shape[1])
+    day = (times[-1] - times) // DAY_US
+    near = day < _MOST_DAYS
+    starts = np.flatnonzero(np.diff(day[near], prepend=-1))
+    peaks = np.maximum.reduceat(lasting[near], starts, axis=0)
+    return _HABIT_MARGIN * robust.quantile(peaks, 1 - _HABIT_SHARE)
+
+
+def scores(confirmed: FloatArray, lasting: FloatArray, limit: FloatArray | float) -> FloatArray:
+    """Lasting evidence over the limit. A row that is itself nothing special is over: it never exceeds 1."""
+    found = lasting / limit
+    result: FloatArray = np.where(confirmed < _USUAL_EVIDENCE, np.minimum(found, 1.0), found)
     return result
 
 

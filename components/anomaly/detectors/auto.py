@@ -34,11 +34,13 @@ class Detector(detector.Detector):
 
     name: ClassVar[str] = "auto"
     tails: list[Tail]
+    habits: FloatArray
 
     def __init__(self, tuning: Tuning) -> None:
         super().__init__(tuning)
         self.members = [member.Detector(tuning) for member in MEMBERS]
         self.tails = []
+        self.habits = np.zeros(0)
 
     # --- learning and scoring ------------------------------------------------------------------------------
 
@@ -47,27 +49,39 @@ class Detector(detector.Detector):
         half = len(history) // 2
         cuts = [half, len(history) * 3 // 4] if half >= self.first_cut(history) else self._cuts(history)
         found = [member.settle(history, cuts) for member in self.members]
-        self._fit_tails(found, cuts[0], len(history))
         self.step_us = self.members[0].step_us
+        if not cuts:
+            self.habits = np.zeros(history.values.shape[1] + 1)
+            return
+        self._fit_tails(found, cuts[0], len(history))
+        seen = slice(cuts[0], len(history))
+        _, lasting = self._lasting(self._evidence(found, seen))
+        self.habits = evidence.habit(lasting, history.times[seen])
 
     def score(self, panel: Panel) -> Scores:
         found = [member.surprise(panel) for member in self.members]
-        return self._judged(panel, self._evidence(found, slice(None)), self._band(found[0].band, slice(None)))
+        votes = self._evidence(found, slice(None))
+        confirmed, lasting = self._lasting(votes)
+        habits = np.broadcast_to(self.habits, lasting.shape)
+        return self._judged(votes, confirmed, lasting, habits, self._band(found[0].band, slice(None)))
 
     def score_causally(self, panel: Panel) -> Scores:
         cuts = self._cuts(panel)
         self.step_us = panel.rows(0, cuts[0] if cuts else len(panel)).step_us()
         unknown = np.full((len(self.members), cuts[0] if cuts else len(panel), panel.values.shape[1]), np.nan)
-        if not cuts:
-            return self._judged(panel, unknown, (unknown[0],) * 3)
-        found = [member.strangeness(panel, cuts) for member in self.members]
+        found = [member.strangeness(panel, cuts) for member in self.members] if cuts else []
         votes, bands = [unknown], [(unknown[0],) * 3]
-        for start, end in zip(cuts, [*cuts[1:], len(panel)], strict=True):
+        for start, end in zip(cuts, [*cuts[1:], len(panel)], strict=True) if cuts else ():
             self._fit_tails(found, cuts[0], start, panel)
             votes.append(self._evidence(found, slice(start, end)))
             bands.append(self._band(found[0].band, slice(start, end)))
         expected, lower, upper = (np.concatenate(part) for part in zip(*bands, strict=True))
-        return self._judged(panel, np.concatenate(votes, axis=1), (expected, lower, upper))
+        whole = np.concatenate(votes, axis=1)
+        confirmed, lasting = self._lasting(whole)
+        habits = np.zeros(lasting.shape)
+        for start, end in zip(cuts, [*cuts[1:], len(panel)], strict=True) if cuts else ():
+            habits[start:end] = evidence.habit(lasting[cuts[0] : start], panel.times[cuts[0] : start])
+        return self._judged(whole, confirmed, lasting, habits, (expected, lower, upper))
 
     def learn(self, history: Panel) -> None:
         self.fit(history)
@@ -83,7 +97,7 @@ class Detector(detector.Detector):
         return most + evidence.FADED_ROWS + self.tuning.persistence_of
 
     def arrays(self) -> dict[str, Any]:
-        kept = self.common_arrays()
+        kept = {"habits": self.habits, **self.common_arrays()}
         for member, tail in zip(self.members, self.tails, strict=True):
             kept |= {f"{member.name}_{key}": value for key, value in member.arrays().items()}
             kept |= {f"{member.name}_tail_{key}": getattr(tail, key) for key in ("usual", "base", "width")}
@@ -91,7 +105,7 @@ class Detector(detector.Detector):
 
     def restore(self, arrays: dict[str, Any]) -> None:
         self.restore_common(arrays)
-        self.tails = []
+        self.habits, self.tails = arrays["habits"], []
         for member in self.members:
             start = f"{member.name}_"
             own = {key.removeprefix(start): value for key, value in arrays.items() if key.startswith(start)}
@@ -114,16 +128,30 @@ class Detector(detector.Detector):
             [tail.evidence(surprise.channels[rows]) for tail, surprise in zip(self.tails, found, strict=True)]
         )
 
-    def _judged(self, panel: Panel, votes: FloatArray, band: tuple[FloatArray, FloatArray, FloatArray]) -> Scores:
-        needed, of = self.tuning.persistence_needed, self.tuning.persistence_of
-        columns = evidence.judged(evidence.mean_known(votes), needed, of, self._limit(1))
+    def _lasting(self, votes: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Confirmed and lasting evidence per column, and as a last column for all of them together; NaN where none."""
         joint = evidence.mean_known(evidence.pooled(votes))
-        total = evidence.judged(joint[:, None], needed, of, self._limit(panel.values.shape[1]))[:, 0]
+        own = np.hstack([evidence.mean_known(votes), joint[:, None]])
+        confirmed = evidence.confirmed(own, self.tuning.persistence_needed, self.tuning.persistence_of)
+        lasting = evidence.lasting(confirmed)
+        return np.where(np.isnan(own), np.nan, confirmed), np.where(np.isnan(own), 0.0, lasting)
+
+    def _judged(
+        self,
+        votes: FloatArray,
+        confirmed: FloatArray,
+        lasting: FloatArray,
+        habits: FloatArray,
+        band: tuple[FloatArray, FloatArray, FloatArray],
+    ) -> Scores:
+        count = votes.shape[2]
+        limits = np.maximum(habits, [*[self._limit(1)] * count, self._limit(count)])
+        found = evidence.scores(confirmed, lasting, limits)
         members = {
             member.name: np.nan_to_num(evidence.pooled(vote)) / self._limit(1)
             for member, vote in zip(self.members, votes, strict=True)
         }
-        return Scores(columns, total, np.isnan(joint), *band, members)
+        return Scores(found[:, :-1], found[:, -1], np.isnan(confirmed[:, -1]), *band, members)
 
     def _limit(self, columns: int) -> float:
         return evidence.limit(self.tuning.expected_false_events_per_week, self.step_us, columns)
