@@ -33,8 +33,10 @@ FADED_ROWS = 127
 #: factor of ten of accepted false events, per factor of ten of rows a week, with the number of columns pooled.
 _LIMIT, _PER_KNOB, _PER_ROWS, _PER_COLUMNS = 1.5, 0.65, 0.2, 0.3
 _ROWS_A_WEEK = 2016
-#: A peak on this share of the days, at least so many of the newest, is a habit; exceeding it by the margin is news.
-_HABIT_SHARE, _HABIT_MARGIN, _HABIT_DAYS, _MOST_DAYS = 0.7, 1.15, 5, 30
+#: A peak on this share of the days is a habit; exceeding this quantile of its heights by the margin is news.
+_HABIT_SHARE, _HABIT_TOP, _HABIT_MARGIN = 0.7, 0.8, 1.15
+#: Days that a habit takes, and the newest that are looked at.
+_HABIT_DAYS, _MOST_DAYS = 5, 30
 
 
 @dataclass(frozen=True)
@@ -96,18 +98,22 @@ def lasting(evidence: FloatArray) -> FloatArray:
     return result
 
 
-def habit(lasting: FloatArray, times: TimeArray) -> FloatArray:
-    """Per column, what lasting evidence reaches on most days with a margin: a peak that comes back daily is no anomaly.
+def habit(lasting: FloatArray, times: TimeArray, limits: FloatArray) -> FloatArray:
+    """Per column the evidence that exceeds a habit: a peak above the limit on most days is no anomaly.
 
-    0 with fewer than five days.
+    lasting: rows by columns; limits: per column. The limits themselves where there is no habit or too few days.
     """
     if not len(times) or times[-1] - times[0] < _HABIT_DAYS * DAY_US:
-        return np.zeros(lasting.shape[1])
+        return limits
     day = (times[-1] - times) // DAY_US
     near = day < _MOST_DAYS
     starts = np.flatnonzero(np.diff(day[near], prepend=-1))
     peaks = np.maximum.reduceat(lasting[near], starts, axis=0)
-    return _HABIT_MARGIN * robust.quantile(peaks, 1 - _HABIT_SHARE)
+    most_days = robust.quantile(peaks, 1 - _HABIT_SHARE) * _HABIT_MARGIN >= limits
+    result: FloatArray = np.where(
+        most_days, np.fmax(robust.quantile(peaks, _HABIT_TOP) * _HABIT_MARGIN, limits), limits
+    )
+    return result
 
 
 def scores(confirmed: FloatArray, lasting: FloatArray, limit: FloatArray | float) -> FloatArray:

@@ -190,3 +190,16 @@ def test_a_past_fault_does_not_blind():
     for panel in (clean, faulty):
         panel.values[14 * 288 + 50 : 14 * 288 + 62] *= 2
     assert (seasonal_scores(faulty).total[14 * 288 + 51 : 14 * 288 + 62] > 1).all()
+
+
+def test_a_job_at_about_the_same_time_of_night_becomes_a_habit_and_more_than_it_is_news():
+    panel = seasonal_panel(14, seed=4)
+    random = np.random.default_rng(0)
+    nights = [day * 288 + 36 + int(random.integers(-6, 7)) for day in range(14)]
+    for night in nights:
+        panel.values[night : night + 2] += 200
+    panel.values[13 * 288 + 200 : 13 * 288 + 206] += 800
+    total = detectors.create("auto", Tuning()).score_causally(panel).total
+    assert total[nights[2]] > 1
+    assert (total[8 * 288 : 13 * 288] <= 1).all()
+    assert (total[13 * 288 + 200 : 13 * 288 + 206] > 1).any()

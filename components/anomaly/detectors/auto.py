@@ -51,12 +51,12 @@ class Detector(detector.Detector):
         found = [member.settle(history, cuts) for member in self.members]
         self.step_us = self.members[0].step_us
         if not cuts:
-            self.habits = np.zeros(history.values.shape[1] + 1)
+            self.habits = self._limits(history.values.shape[1])
             return
         self._fit_tails(found, cuts[0], len(history))
         seen = slice(cuts[0], len(history))
         _, lasting = self._lasting(self._evidence(found, seen))
-        self.habits = evidence.habit(lasting, history.times[seen])
+        self.habits = evidence.habit(lasting, history.times[seen], self._limits(history.values.shape[1]))
 
     def score(self, panel: Panel) -> Scores:
         found = [member.surprise(panel) for member in self.members]
@@ -78,9 +78,10 @@ class Detector(detector.Detector):
         expected, lower, upper = (np.concatenate(part) for part in zip(*bands, strict=True))
         whole = np.concatenate(votes, axis=1)
         confirmed, lasting = self._lasting(whole)
-        habits = np.zeros(lasting.shape)
+        limits = self._limits(panel.values.shape[1])
+        habits = np.tile(limits, (len(panel), 1))
         for start, end in zip(cuts, [*cuts[1:], len(panel)], strict=True) if cuts else ():
-            habits[start:end] = evidence.habit(lasting[cuts[0] : start], panel.times[cuts[0] : start])
+            habits[start:end] = evidence.habit(lasting[cuts[0] : start], panel.times[cuts[0] : start], limits)
         return self._judged(whole, confirmed, lasting, habits, (expected, lower, upper))
 
     def learn(self, history: Panel) -> None:
@@ -144,14 +145,16 @@ class Detector(detector.Detector):
         habits: FloatArray,
         band: tuple[FloatArray, FloatArray, FloatArray],
     ) -> Scores:
-        count = votes.shape[2]
-        limits = np.maximum(habits, [*[self._limit(1)] * count, self._limit(count)])
-        found = evidence.scores(confirmed, lasting, limits)
+        found = evidence.scores(confirmed, lasting, habits)
         members = {
             member.name: np.nan_to_num(evidence.pooled(vote)) / self._limit(1)
             for member, vote in zip(self.members, votes, strict=True)
         }
         return Scores(found[:, :-1], found[:, -1], np.isnan(confirmed[:, -1]), *band, members)
+
+    def _limits(self, columns: int) -> FloatArray:
+        """What an anomaly takes, by column, and as a last one for all of them together."""
+        return np.array([*[self._limit(1)] * columns, self._limit(columns)])
 
     def _limit(self, columns: int) -> float:
         return evidence.limit(self.tuning.expected_false_events_per_week, self.step_us, columns)
