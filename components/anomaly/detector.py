@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +19,8 @@ from components.anomaly.panel import DAY_US, HOUR_US, BoolArray, FloatArray, Pan
 LEVEL_HOURS, LEAST_LEVEL_ROWS, MOST_LEVEL_ROWS = 8, 24, 2000
 #: Older history teaches nothing about how a service behaves today, and costs time.
 MOST_HISTORY_US = 60 * DAY_US
+#: Known rows before anything is said, of the series and of each of its columns; and rows that are learned from.
+LEAST_ROWS, MOST_ROWS = 60, 20_000
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,7 @@ class Detector(ABC):
                 # Nothing was scored yet: history by itself is the only measure of what is usual.
                 yield panel.rows(0, start), 0
             context = max(0, start - self.context_rows)
-            yield panel.rows(context, end), start - context
+            yield _speakable(panel.rows(context, end), panel.values[:start]), start - context
 
     def _all_cuts(self, panel: Panel, cuts: list[int]) -> list[int]:
         return sorted({*self._cuts(panel, cuts[0]), *cuts})
@@ -266,9 +268,9 @@ class Detector(ABC):
         return cuts
 
     def first_cut(self, panel: Panel) -> int:
-        """The row before which the detector abstains: the minimum history or a thousand rows, at least 60."""
+        """The row before which the detector abstains: the minimum history or a thousand rows, at least LEAST_ROWS."""
         enough = panel.times[0] + self.tuning.minimum_history_h * HOUR_US
-        return max(60, min(int(np.searchsorted(panel.times, enough)), 1000))
+        return max(LEAST_ROWS, min(int(np.searchsorted(panel.times, enough)), 1000))
 
     def _silence(self, panel: Panel) -> tuple[Surprise, FloatArray]:
         shape = panel.values.shape
@@ -276,6 +278,17 @@ class Detector(ABC):
         self.limits = np.full(2 * shape[1], self.least_threshold)
         band = Band(nothing, nothing, nothing, nothing)
         return Surprise(np.tile(nothing, (1, 2)), band=band), np.tile(self.limits, (len(panel), 1))
+
+
+def _speakable(panel: Panel, history: FloatArray) -> Panel:
+    """The panel without the values of columns that history lacks or has for less than half of what is learned from.
+
+    Before a column's first value detectors see a constant; by that all of its own behaviour would be strange.
+    """
+    known = np.isfinite(history)
+    rows = len(history) - known.argmax(axis=0)
+    spoken = (known.sum(axis=0) >= LEAST_ROWS) & (rows >= min(len(history), MOST_ROWS) / 2)
+    return panel if spoken.all() else replace(panel, values=np.where(spoken, panel.values, np.nan))
 
 
 def _band(band: Band | None, limits: FloatArray, shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray, FloatArray]:

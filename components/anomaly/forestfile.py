@@ -15,7 +15,17 @@ _ADDRESS = re.compile(r'("__id__": |"file": ")(\d+)')
 
 
 def write_forest(path: Path, forest: Any) -> None:
-    """Write a fitted forest; addresses are replaced by running numbers, file dates by a fixed one."""
+    """Write a fitted forest."""
+    path.write_bytes(forest_bytes(forest))
+
+
+def read_forest(path: Path) -> Any:
+    """Read what `write_forest` wrote; nothing but trees of scikit-learn is accepted."""
+    return forest_of(path.read_bytes())
+
+
+def forest_bytes(forest: Any) -> bytes:
+    """A fitted forest as a file's content; addresses are replaced by running numbers, file dates by a fixed one."""
     from skops.io import dumps
 
     with zipfile.ZipFile(io.BytesIO(dumps(forest))) as given:
@@ -28,13 +38,15 @@ def write_forest(path: Path, forest: Any) -> None:
             for name in given.namelist()
             if name != _SCHEMA
         }
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as written:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as written:
         for name, data in sorted({**content, _SCHEMA: schema.encode()}.items()):
             written.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+    return file.getvalue()
 
 
-def read_forest(path: Path) -> Any:
-    """Read what `write_forest` wrote; nothing but trees of scikit-learn is accepted."""
-    from skops.io import load
+def forest_of(content: bytes) -> Any:
+    """The forest that `forest_bytes` gave; nothing but trees of scikit-learn is accepted."""
+    from skops.io import loads
 
-    return load(path, trusted=_TRUSTED)
+    return loads(content, trusted=_TRUSTED)

@@ -19,6 +19,8 @@ _MOST_ROWS = 20_000
 _EXTREME = 20.0
 #: The threshold's highest place between the usual and the reachable surprise.
 _REACH = 0.9
+#: … and where it is not lowered further: at what all but one row in a thousand stayed below.
+_RARE = 0.999
 
 
 class Detector(detector.Detector):
@@ -88,9 +90,12 @@ class Detector(detector.Detector):
         self.usual, self.width, self.reachable = (float(arrays[name]) for name in ("usual", "width", "reachable"))
 
     def set_limits(self, panel: Panel, seen: FloatArray) -> None:
-        """A forest's scores are bounded: a threshold beyond them would never be crossed."""
+        """A forest's scores are bounded: a threshold beyond them would never be crossed.
+
+        Among many columns one alone moves them little, less than chance: no threshold is lowered to what is usual.
+        """
         super().set_limits(panel, seen)
-        self.limits = np.fmin(self.limits, _REACH * self.reachable)
+        self.limits = np.fmin(self.limits, np.fmax(_REACH * self.reachable, robust.quantile(seen, _RARE)))
 
     def _reachable(self, features: int) -> float:
         """The median surprise over rows of which one column deviates as far as features can."""

@@ -38,8 +38,9 @@ class Detector(residual.Detector):
         steps = np.diff(windows.filled(panel.values), axis=0, prepend=np.nan)
         frame = pl.DataFrame(steps, schema=[str(i) for i in range(steps.shape[1])], nan_to_null=True)
         rolled = frame.select(pl.all().rolling_std(self.level_rows - 1, min_samples=3)).fill_null(float("nan"))
-        rough: FloatArray = np.log(np.hypot(np.nan_to_num(rolled.to_numpy()), self.calm))
-        return rough
+        rough = np.log(np.hypot(np.nan_to_num(rolled.to_numpy()), self.calm))
+        result: FloatArray = np.where(np.isfinite(panel.values), rough, np.nan)
+        return result
 
     def arrays(self) -> dict[str, Any]:
         return {"calm": self.calm, **super().arrays()}
