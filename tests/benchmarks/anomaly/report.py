@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from tests.benchmarks.anomaly import figures
+from tests.benchmarks.anomaly import figures, rate
 from tests.benchmarks.anomaly.case import Case
 from tests.benchmarks.anomaly.contenders import EXPECTED, SHIPPED, is_baseline
 from tests.benchmarks.anomaly.curves import BUFFER
@@ -19,7 +19,7 @@ from tests.benchmarks.anomaly.runs import Run
 from tests.benchmarks.results import table
 
 #: More sections of the page, such as speeds: each call gives one as Markdown. They run after the series.
-EXTRA_SECTIONS: tuple[Callable[[], str], ...] = ()
+EXTRA_SECTIONS: tuple[Callable[[], str], ...] = (rate.measured,)
 
 _OURS = "auto"
 _FALSE_POINTS, _FALSE_EVENTS = 0.05, 1.0

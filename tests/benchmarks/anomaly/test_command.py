@@ -43,6 +43,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(command, "write_section", lambda name, text: path.write_text(f"{name}\n{text}"))
     monkeypatch.setattr(contenders, "names", lambda: NAMES)
     monkeypatch.setattr(contenders, "answer", _answer)
+    monkeypatch.setattr(report, "EXTRA_SECTIONS", ())
     return path
 
 
