@@ -9,5 +9,6 @@ Words used throughout: a *panel* is one or more series on common instants (rows 
 NaN); a *channel* is one direction of surprise of one column (a rise, a fall); an *event* is a run of
 anomalous rows with short pauses joined. Times are microseconds since the Unix epoch, UTC.
 
-`detectors/` holds one file per detector, found by name; `detector.py` the interface they share.
+`detectors/` holds one file per detector, found by name; `detector.py` the interface they share. `stream.py` scores
+rows as they come; `feedback.py` turns what people said of alarms into a knob per series.
 """

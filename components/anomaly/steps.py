@@ -11,8 +11,9 @@ from typing import Any
 
 import polars as pl
 
-from components.anomaly import holdout, model, report, scoring, validation
+from components.anomaly import feedback, holdout, model, report, scoring, validation
 from components.anomaly.detect import tuning_of
+from components.anomaly.detector import Tuning
 from components.anomaly.holdout import METRIC
 from components.anomaly.panel import FloatArray, Panel
 from components.anomaly.specs import EvaluateParams, ScoreParams, TrainParams
@@ -25,6 +26,8 @@ from components.core.times import Window, floor, iso
 
 logger = logging.getLogger("traceo.anomaly")
 _FIVE_MINUTES = timedelta(minutes=5)
+#: What the knob of a series without marks is.
+_BASE = Tuning().expected_false_events_per_week
 #: Rows in, rows with scores and the version of the model that answered out.
 Ask = Callable[[str, pl.DataFrame], tuple[pl.DataFrame, str]]
 
@@ -83,6 +86,8 @@ def score(io: StepIO, params: ScoreParams) -> dict[str, Any]:
         span = Window(windows[0].start - scoring.CONTEXT, windows[-1].end)
         rows = scoring.overridden(lake.read("features", span), online)
         answers = [_answer(ask, *request) for request in scoring.requests(rows, windows, params.batch_rows)]
+        own = _knobs(io, lake)
+        answers = [feedback.applied(answer, own, _BASE, model.STEP_US) for answer in answers]
         for window in windows:
             frame = scoring.answered(answers, window)
             lake.write_window("anomalies", frame, window, producer=io.producer, params=io.params)
@@ -92,6 +97,16 @@ def score(io: StepIO, params: ScoreParams) -> dict[str, Any]:
         summary["model_version"] = ", ".join(sorted(versions)) or None
     io.write_json("scored", summary)
     return summary
+
+
+def _knobs(io: StepIO, lake: Lake) -> dict[str, float]:
+    """The knob of every series that people marked; what moved it is entered in the lake's ledger."""
+    marks = feedback.marks_of(lake.read("feedback"))
+    rows = feedback.ledger(feedback.changes(marks, _BASE))
+    fresh = feedback.unwritten(rows, lake.read("knobs"))
+    if len(fresh):
+        lake.write_late("knobs", fresh, producer=io.producer, params={})
+    return feedback.knobs(marks, _BASE)
 
 
 def _training_panel(io: StepIO, params: TrainParams) -> Panel:

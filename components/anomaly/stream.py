@@ -19,7 +19,7 @@ from components.core.errors import InputError
 
 #: Columns fitted together, and values learned from at most while one row waits: with 20,000 rows of history that is
 #: one portion, which takes less than the thirty seconds until the next row.
-PORTION, _VALUES_A_ROW = 32, 32 * windows.MOST_ROWS
+PORTION, _VALUES_A_ROW = 24, 24 * windows.MOST_ROWS
 
 
 @dataclass(frozen=True)

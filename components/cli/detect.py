@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from components.core.errors import InputError, ParamsError
 
 if TYPE_CHECKING:
+    from components.anomaly.specs import DetectParams
     from components.cli.batch import Job
+    from components.core.files import SeriesFile
 
 PLOT_SUFFIXES = (".png", ".html")
 
@@ -31,6 +33,12 @@ def add(commands: Any) -> None:
     parser.add_argument("--retrospective", action="store_true", help="may use the whole series for every score")
     parser.add_argument("--seed", type=int, default=None, help="fixes every random choice (default 0)")
     parser.add_argument("--params", default="{}", metavar="JSON", help="e.g. '{\"expected_false_events_per_week\": 1}'")
+    parser.add_argument(
+        "--feedback",
+        type=Path,
+        metavar="FILE",
+        help="marks on earlier alarms: series (a file or column), start, end, verdict (false_alarm or real)",
+    )
     parser.add_argument("--plot", type=Path, metavar="PNG|HTML|DIR", help="draw series, band and events")
     parser.add_argument("--band", type=Path, metavar="FILE|DIR", help="write what was expected: CSV or Parquet")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE|DIR", help="CSV or Parquet")
@@ -40,6 +48,7 @@ def add(commands: Any) -> None:
 def main(arguments: argparse.Namespace) -> int:
     from components.anomaly import detectors
     from components.anomaly.detect import tuning_of
+    from components.anomaly.feedback import read_marks
     from components.anomaly.specs import DetectParams
     from components.cli.batch import file_jobs, run_jobs
     from components.cli.params import params_of
@@ -50,6 +59,8 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.detector not in detectors.names():
         raise ParamsError(f"--detector {arguments.detector}: none of that name; choose {', '.join(detectors.names())}")
     directory = arguments.series.is_dir()
+    if arguments.feedback:
+        read_marks(arguments.feedback)
     jobs = file_jobs(arguments.series, arguments.output, TABLE_SUFFIXES)
     _check_outputs(arguments, directory)
     work = partial(
@@ -59,6 +70,7 @@ def main(arguments: argparse.Namespace) -> int:
         detector=arguments.detector,
         retrospective=arguments.retrospective,
         params=params.model_dump(),
+        feedback=arguments.feedback,
         plot=arguments.plot,
         band=arguments.band,
     )
@@ -90,6 +102,7 @@ def _detect_file(
     detector: str,
     retrospective: bool,
     params: dict[str, Any],
+    feedback: Path | None,
     plot: Path | None,
     band: Path | None,
 ) -> str:
@@ -99,7 +112,8 @@ def _detect_file(
 
     series = read_series(job.source)
     earlier = read_series(_beside(history, job.source, root)) if history else None
-    detection = detect(series, earlier, detector, DetectParams(**params), retrospective=retrospective)
+    chosen, said = _own_knob(feedback, series, DetectParams(**params))
+    detection = detect(series, earlier, detector, chosen, retrospective=retrospective)
     picture = _picture(plot, job.source, root)
     if picture:
         from components.anomaly.plot import draw
@@ -109,7 +123,18 @@ def _detect_file(
     if band:
         write_frame(band / job.source.relative_to(root) if root else band, band_frame(detection))
     write_frame(job.output, result_frame(detection, series))
-    return summarize(detection, series)
+    return summarize(detection, series) + said
+
+
+def _own_knob(feedback: Path | None, series: SeriesFile, params: DetectParams) -> tuple[DetectParams, str]:
+    """The parameters with the knob that marks on the file, or on a column of it, ask for; what to say of it."""
+    from components.anomaly.feedback import knob_of, read_marks
+
+    base = params.expected_false_events_per_week
+    names = (series.path.name, series.path.stem, *series.columns)
+    knob = knob_of(names, read_marks(feedback), base) if feedback else base
+    said = f"\n  by the marks {knob:g} false events per week are accepted, not {base:g}" if knob != base else ""
+    return params.model_copy(update={"expected_false_events_per_week": knob}), said
 
 
 def _beside(history: Path, source: Path, root: Path | None) -> Path:

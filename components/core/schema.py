@@ -116,6 +116,19 @@ TABLES: dict[str, TableSchema] = {
             optional={"model_version": STR},
             key=("timestamp", "service", "metric"),
         ),
+        # What people said of alarms: `verdict` is false_alarm or real, about the series from `start` to `end`.
+        _table(
+            "feedback",
+            {**_SERIES, "start": TIME_DTYPE, "end": TIME_DTYPE, "verdict": STR, "who": STR},
+            optional={"incident_id": STR},
+            key=("timestamp", "service", "metric"),
+        ),
+        # The ledger of marks: what each did to its series' expected false events per week.
+        _table(
+            "knobs",
+            {**_SERIES, "verdict": STR, "who": STR, "knob_before": F64, "knob_after": F64, "why": STR},
+            key=("timestamp", "service", "metric"),
+        ),
         # Lines per five minutes and template.
         _table(
             "log_counts",

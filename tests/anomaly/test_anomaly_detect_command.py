@@ -269,3 +269,21 @@ def test_help_shows_an_example(capsys):
     with pytest.raises(SystemExit):
         run("--help")
     assert "example: traceo detect cpu.csv --history last_month.csv" in capsys.readouterr().out
+
+
+def test_marks_on_a_file_or_column_move_its_knob(outage: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    usual = detected(outage)["score"].max()
+    marks = outage.parent / "marks.csv"
+    for name, moved in (("cpu", True), ("value", True), ("memory", False)):
+        marks.write_text(f"series,start,end,verdict\n{name},2026-01-06,2026-01-07,false_alarm\n")
+        capsys.readouterr()
+        assert (detected(outage, "--feedback", marks)["score"].max() < usual) == moved
+        assert ("by the marks 0.125 false events per week are accepted, not 0.5" in capsys.readouterr().out) == moved
+
+
+def test_a_bad_file_of_marks_stops_before_any_work(outage: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    marks = outage.parent / "marks.csv"
+    marks.write_text("series,start,end,verdict\ncpu,2026-01-06,2026-01-07,perhaps\n")
+    assert run(outage, "--feedback", marks, "--output", outage.parent / "o.csv") == 2
+    assert "marks.csv, row 1: verdict 'perhaps'" in capsys.readouterr().err
+    assert not (outage.parent / "o.csv").exists()

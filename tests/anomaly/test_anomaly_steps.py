@@ -11,14 +11,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.anomaly import model, pyfunc, report, steps
+from components.anomaly import feedback, model, pyfunc, report, steps
 from components.core import step, tracking
 from components.core.errors import InputError, SchemaError
 from components.core.lake import Lake
 from components.core.settings import settings
 from components.core.spec import specs
 from components.core.times import Window
-from tests.anomaly.series import START, features, lake_of, seasonal_panel
+from tests.anomaly.series import START, STEP_US, features, lake_of, seasonal_panel
 
 SPEC = {spec.step: spec for spec in specs("anomaly")}
 DAYS = 9
@@ -136,6 +136,29 @@ def test_scores_do_not_depend_on_how_time_was_cut(panel, champion, tmp_path):
         score(cut, tmp_path, END - timedelta(minutes=240 - minutes), lookback_h=minutes / 60, batch_rows=2000)
     assert len(cut.partitions("anomalies")) >= 7
     assert cut.read("anomalies").equals(whole.read("anomalies"))
+
+
+def test_marks_move_the_scores_of_their_series_alone_and_are_entered_once(
+    panel, trained, champion, tmp_path, monkeypatch
+):
+    predictor = pyfunc._load_pyfunc(trained["model"])
+    predictor._model.serving = "auto"
+    monkeypatch.setattr(tracking, "load_model", lambda name, version: predictor)
+    plain, marked = lake_of(tmp_path / "plain", panel), lake_of(tmp_path / "marked", panel)
+    mark = {"service": "service-0", "metric": "metric_1", "start": START, "end": END, "verdict": "false_alarm"}
+    rows = pl.DataFrame([{"timestamp": END, **mark, "who": "console", "incident_id": "i"}])
+    marked.write_late("feedback", rows, producer="test", params={})
+    score(plain, tmp_path, END, lookback_h=6)
+    score(marked, tmp_path, END - timedelta(hours=3), lookback_h=3)
+    score(marked, tmp_path, END, lookback_h=6)
+    before, after = plain.read("anomalies"), marked.read("anomalies")
+    own = (pl.col("service") == "service-0") & (pl.col("metric") == "metric_1")
+    assert after.filter(~own).equals(before.filter(~own))
+    assert after.filter(own).equals(feedback.applied(before.filter(own), {"service-0/metric_1": 0.125}, 0.5, STEP_US))
+    assert after.filter(own)["score"].max() < before.filter(own)["score"].max()
+    assert marked.read("knobs").select("service", "metric", "knob_before", "knob_after").rows() == [
+        ("service-0", "metric_1", 0.5, 0.125)
+    ]
 
 
 def test_only_what_has_features_is_scored(panel, champion, tmp_path):

@@ -1,4 +1,4 @@
-"""The console's routes: the page, its plots, and the reports that steps left."""
+"""The console's routes: the page, its plots, the marks set on it, and the reports that steps left."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastapi.templating import Jinja2Templates
 from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from components.actions.console import metrics, plots, reports, views
+from components.actions.console import marking, metrics, plots, reports, views
 from components.core.lake import Lake
 from components.core.settings import Settings
 
@@ -19,7 +19,7 @@ _TEMPLATES = Path(__file__).parents[1] / "templates"
 # Reports are pages of others (Great Expectations, Evidently) with scripts of their own; the sandbox keeps
 # them from acting as this site.
 _REPORT_POLICY = "sandbox allow-scripts allow-popups"
-_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; form-action 'none'"
+_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; form-action 'self'"
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -30,6 +30,8 @@ def create_app(settings: Settings) -> FastAPI:
     templates = Jinja2Templates(_TEMPLATES)
     lake = Lake(settings.lake_uri)
     registry = metrics.product_registry(settings)
+
+    app.include_router(marking.routes(lake))
 
     @app.middleware("http")
     async def harden(request: Request, call_next: RequestResponseEndpoint) -> Response:

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from components.actions.console import marks
 from components.core.catalog import load_catalog
 from components.core.lake import Lake
 from components.core.settings import Settings, without_credentials
@@ -35,7 +36,11 @@ def page(lake: Lake, settings: Settings) -> dict[str, Any]:
 def _incidents(lake: Lake) -> list[dict[str, Any]]:
     table = lake.read_snapshot("incidents").sort("started_at", descending=True).head(_INCIDENTS)
     diagnoses = {row["incident_id"]: row for row in lake.read_snapshot("diagnoses").iter_rows(named=True)}
-    shown = [_incident(row, diagnoses.get(row["incident_id"])) for row in table.iter_rows(named=True)]
+    marked = marks.newest(lake)
+    shown = [
+        _incident(row, diagnoses.get(row["incident_id"])) | {"mark": marked.get(row["incident_id"])}
+        for row in table.iter_rows(named=True)
+    ]
     return sorted(shown, key=lambda incident: incident["status"] != "open")
 
 

@@ -118,9 +118,9 @@ def section(rates: Sequence[Rate]) -> str:
         (
             "### Row by row",
             f"Made-up series of a {STEP_S} s step, scored by `components/anomaly/stream.py` as rows come; processor "
-            "time of one process with one thread. *In real time at 30 s*: series of which one core scores every row before "
-            "the next one, with every series learned again once a day. *Longest wait*: of a row of 10,000 series that "
-            f"meets a fit. **{worst:,} series per core in real time at 30 s** at least.",
+            "time of one process with one thread. *In real time at 30 s*: series of which one core scores every row "
+            "before the next one, with every series learned again once a day. *Longest wait*: of a row of 10,000 "
+            f"series that meets a fit. **{worst:,} series per core in real time at 30 s** at least.",
             table((*header, "longest wait", "rows kept"), lines),
         )
     )
