@@ -41,6 +41,10 @@ class Ring:
         parts = [self._values[part, columns] for part in self._places(rows)]
         return np.concatenate(parts)
 
+    def row(self, age: int) -> FloatArray:
+        """The values of the row so many before the newest."""
+        return self._values[(self._next - 1 - age) % self.most].copy()
+
     def times(self, rows: int) -> TimeArray:
         """The instants of `newest`."""
         return np.concatenate([self._times[part] for part in self._places(rows)])

@@ -160,7 +160,7 @@ class Stream:
     def _append(self, time_us: int, values: FloatArray) -> None:
         rows = self.state.rows
         if len(rows) >= self.window:
-            self.state.before = last_known(rows.newest(self.window)[:1], self.state.before)
+            self.state.before = last_known(rows.row(self.window - 1)[None, :], self.state.before)
         rows.append(time_us, values)
 
     def _learn(self, time_us: int) -> None:

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from components.actions.console.app import create_app
 from components.actions.specs import CORRELATE
 from components.core import step
+from components.core.errors import StorageError
 from components.core.lake import Lake
 from components.core.settings import Settings
 from components.core.times import iso
@@ -118,3 +119,14 @@ def test_reading_the_route_is_refused(client: TestClient) -> None:
 
 def test_the_page_may_send_forms_to_itself_alone(client: TestClient) -> None:
     assert "form-action 'self'" in client.get("/").headers["content-security-policy"]
+
+
+def test_a_lake_that_takes_nothing_is_no_page_of_code(
+    client: TestClient, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object, **named: object) -> None:
+        raise StorageError("cannot write /secret/place: no space")
+
+    monkeypatch.setattr(Lake, "write_late", full)
+    answer = client.post("/marks", data={"incident": incident(lake), "verdict": "real"}, headers=OWN_PAGE)
+    assert (answer.status_code, answer.json()["detail"]) == (503, "the lake took no mark; the console's log says why")

@@ -272,12 +272,12 @@ def test_help_shows_an_example(capsys):
 
 
 def test_marks_on_a_file_or_column_move_its_knob(outage: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    usual = detected(outage)["score"].max()
+    usual = detected(outage, "--detector", "auto")["score"].max()
     marks = outage.parent / "marks.csv"
     for name, moved in (("cpu", True), ("value", True), ("memory", False)):
         marks.write_text(f"series,start,end,verdict\n{name},2026-01-06,2026-01-07,false_alarm\n")
         capsys.readouterr()
-        assert (detected(outage, "--feedback", marks)["score"].max() < usual) == moved
+        assert (detected(outage, "--detector", "auto", "--feedback", marks)["score"].max() < usual) == moved
         assert ("by the marks 0.125 false events per week are accepted, not 0.5" in capsys.readouterr().out) == moved
 
 

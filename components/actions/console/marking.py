@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
@@ -12,8 +13,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 
 from components.actions.console import marks
+from components.core.errors import StorageError
 from components.core.lake import Lake
 
+logger = logging.getLogger("traceo.console")
 #: A form has two short fields.
 _MOST_BYTES = 1000
 
@@ -30,7 +33,12 @@ def routes(lake: Lake) -> APIRouter:
         if asked is None:
             raise HTTPException(400, "a mark names an incident and a verdict, false_alarm or real")
         incident, verdict = asked
-        if not await run_in_threadpool(marks.write, lake, incident, verdict, datetime.now(UTC)):
+        try:
+            written = await run_in_threadpool(marks.write, lake, incident, verdict, datetime.now(UTC))
+        except StorageError as error:
+            logger.error("mark of incident %r not written: %s", incident, error)
+            raise HTTPException(503, "the lake took no mark; the console's log says why") from None
+        if not written:
             raise HTTPException(404, "no such incident with abnormal series; open the page again")
         return RedirectResponse(f"/#incident-{incident}", 303)
 
