@@ -123,7 +123,9 @@ def applied(scored: pl.DataFrame, own: Mapping[str, float], base: float, step_us
     by_series = {series: factor(knob, base, step_us) for series, knob in own.items()}
     voted = pl.col("detector") == auto.Detector.name
     ratio = series_id().replace_strict(by_series, default=1.0, return_dtype=pl.Float64)
-    score = pl.when(voted).then((pl.col("score") * ratio).round(6)).otherwise("score")
+    # A row that is nothing special scores 1 at most, at every knob.
+    most = pl.when(pl.col("score") == 1).then(1.0)
+    score = pl.when(voted).then(pl.min_horizontal((pl.col("score") * ratio).round(6), most)).otherwise("score")
     bounds = [
         pl.when(voted)
         .then(pl.col("expected") + (pl.col(side) - pl.col("expected")) / ratio)

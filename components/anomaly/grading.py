@@ -41,7 +41,7 @@ def judged(detector: Detector, recent: FloatArray) -> FloatArray:
     needed, of = tuning.persistence_needed, tuning.persistence_of
     if isinstance(detector, auto.Detector):
         limit = evidence.limit(tuning.expected_false_events_per_week, detector.step_us, 1)
-        scores = evidence.judged(recent, needed, of) / limit
+        scores = evidence.judged(recent, needed, of, limit)
     else:
         scores = calibration.persistent(recent, needed, of)
     newest_row: FloatArray = scores[-1]

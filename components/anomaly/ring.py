@@ -43,7 +43,8 @@ class Ring:
 
     def row(self, age: int) -> FloatArray:
         """The values of the row so many before the newest."""
-        return self._values[(self._next - 1 - age) % self.most].copy()
+        values: FloatArray = self._values[(self._next - 1 - age) % self.most].copy()
+        return values
 
     def times(self, rows: int) -> TimeArray:
         """The instants of `newest`."""

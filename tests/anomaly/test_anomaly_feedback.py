@@ -130,6 +130,11 @@ def test_a_confirmed_series_is_heard_earlier() -> None:
     assert row["is_anomaly"]
 
 
+def test_a_row_that_is_nothing_special_stays_so_at_every_knob() -> None:
+    (row,) = feedback.applied(scored(1.0), feedback.knobs(marks("a/b", REAL, REAL), 0.5), 0.5, STEP_US).to_dicts()
+    assert (row["score"], row["is_anomaly"]) == (1.0, False)
+
+
 @pytest.mark.parametrize("own", [{}, {"other/series": 0.125}])
 def test_series_without_marks_and_other_detectors_stay_as_they_are(own: dict[str, float]) -> None:
     assert feedback.applied(scored(1.1), own, 0.5, STEP_US).equals(scored(1.1))
