@@ -40,8 +40,7 @@ def judged(detector: Detector, recent: FloatArray) -> FloatArray:
     tuning = detector.tuning
     needed, of = tuning.persistence_needed, tuning.persistence_of
     if isinstance(detector, auto.Detector):
-        limit = evidence.limit(tuning.expected_false_events_per_week, detector.step_us, 1)
-        scores = evidence.judged(recent, needed, of, limit)
+        scores = detector.judge(recent)
     else:
         scores = calibration.persistent(recent, needed, of)
     newest_row: FloatArray = scores[-1]

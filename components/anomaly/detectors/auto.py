@@ -84,6 +84,13 @@ class Detector(detector.Detector):
             habits[start:end] = evidence.habit(lasting[cuts[0] : start], panel.times[cuts[0] : start], limits)
         return self._judged(whole, confirmed, lasting, habits, (expected, lower, upper))
 
+    def judge(self, grades: FloatArray) -> FloatArray:
+        """Scores of rows whose mean evidence per column is known already, NaN where nothing was said."""
+        confirmed = evidence.confirmed(grades, self.tuning.persistence_needed, self.tuning.persistence_of)
+        scores = evidence.scores(confirmed, evidence.lasting(confirmed), self.habits[:-1])
+        result: FloatArray = np.where(np.isnan(grades), 0.0, scores)
+        return result
+
     def learn(self, history: Panel) -> None:
         self.fit(history)
 
