@@ -242,7 +242,7 @@ def test_truncated_parquet_is_refused(kept: int, outage: Path, tmp_path: Path, c
     [
         (["--output", "o.txt"], "end it in .csv or .parquet"),
         (["--output", "o.csv", "--plot", "o.gif"], "end it in .png or .html"),
-        (["--output", "o.csv", "--detector", "magic"], "choose auto, autoregressive, isolation_forest"),
+        (["--output", "o.csv", "--detector", "magic"], "choose auto, autoregressive, half_space_trees"),
         (["--output", "o.csv", "--params", "{"], "--params is not JSON"),
         (
             ["--output", "o.csv", "--params", '{"sed": 1}'],

