@@ -12,7 +12,7 @@ import polars as pl
 
 from components.anomaly import calibration, detectors
 from components.anomaly.detector import Detector, Scores, Tuning
-from components.anomaly.panel import DAY_US, HOUR_US, SECOND_US, Panel, panel_of
+from components.anomaly.panel import DAY_US, HOUR_US, SECOND_US, FloatArray, Panel, panel_of
 from components.anomaly.reasons import level_name, reason
 from components.anomaly.specs import DetectParams
 from components.core.catalog import watched
@@ -36,7 +36,7 @@ class Detection:
 
     @property
     def anomalous(self) -> npt.NDArray[np.bool_]:
-        return self.scores.total > 1
+        return _written(self.scores.total) > 1
 
     @property
     def abstained_for(self) -> timedelta:
@@ -59,7 +59,7 @@ def detect(
     detector = detectors.create(name, tuning_of(params))
     scores = _last(_run(detector, whole, retrospective), len(panel))
     pause = max(int(params.merge_gap_minutes * 60 * SECOND_US), params.persistence_of * panel.rows(0, 1001).step_us())
-    return Detection(panel, scores, calibration.number_events(panel.times, scores.total > 1, pause), name)
+    return Detection(panel, scores, calibration.number_events(panel.times, _written(scores.total) > 1, pause), name)
 
 
 def tuning_of(params: DetectParams) -> Tuning:
@@ -81,7 +81,7 @@ def result_frame(detection: Detection, series: SeriesFile) -> pl.DataFrame:
     for row in np.flatnonzero(anomalous):
         contributors[row] = json.dumps(contributions(detection, int(row)))
     by_instant = series.frame.select(pl.col("timestamp").alias("instant")).with_columns(
-        score=pl.Series(np.round(detection.scores.total, 6)),
+        score=pl.Series(_written(detection.scores.total)),
         is_anomaly=pl.Series(anomalous),
         event=pl.Series(detection.events).replace(0, None),
         contributors=pl.Series(contributors, dtype=pl.String).replace("", None),
@@ -123,6 +123,12 @@ def summarize(detection: Detection, series: SeriesFile) -> str:
     if series.describe_problems():
         parts.append(series.describe_problems())
     return "; ".join(parts) + "".join("\n  " + line for line in _strongest(detection))
+
+
+def _written(total: FloatArray) -> FloatArray:
+    """Scores as they are written: what is an anomaly must follow from them."""
+    result: FloatArray = np.round(total, 6)
+    return result
 
 
 def _run(detector: Detector, panel: Panel, retrospective: bool) -> Scores:

@@ -6,6 +6,7 @@ the detector's surprise goes on. Evidence of several detectors is averaged, must
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,8 @@ _LEAST_USUAL = 0.05
 #: One detector's evidence counts up to here: a single broken one must not outvote the rest.
 MOST_EVIDENCE = 12.0
 _MOST_ROWS = 20_000
+#: Known rows without which there is no tail, and no evidence.
+_LEAST_KNOWN = 20
 #: A lone row must show this many times the evidence that confirmed ones must.
 _LONE_FACTOR = 1.25
 #: Evidence of a row that is nothing special.
@@ -33,6 +36,8 @@ FADED_ROWS = 127
 #: factor of ten of accepted false events, per factor of ten of rows a week, with the number of columns pooled.
 _LIMIT, _PER_KNOB, _PER_ROWS, _PER_COLUMNS = 1.5, 0.65, 0.2, 0.3
 _ROWS_A_WEEK = 2016
+#: Every second row of history shows this much; a looser knob cannot mean more.
+_LEAST_LIMIT = 0.3
 #: A peak on this share of the days is a habit; exceeding this quantile of its heights by the margin is news.
 _HABIT_SHARE, _HABIT_TOP, _HABIT_MARGIN = 0.7, 0.8, 1.15
 #: Days that a habit takes, and the newest that are looked at.
@@ -66,6 +71,7 @@ def fit_tail(surprise: FloatArray) -> Tail:
     thinned = surprise[:: len(surprise) // _MOST_ROWS + 1]
     middle, top = (np.nan_to_num(robust.quantile(thinned, level)) for level in (0.5, _TOP))
     usual = np.maximum(middle, _LEAST_USUAL * top + 1e-9)
+    usual[np.isfinite(thinned).sum(axis=0) < _LEAST_KNOWN] = np.nan
     log = np.log1p(np.maximum(thinned, 0.0) / usual)
     base, high = (np.nan_to_num(robust.quantile(log, level)) for level in (_BASE, _TOP))
     return Tail(usual, base, np.maximum(high - base, np.maximum(_STEEPEST * high, 1e-3)))
@@ -126,11 +132,12 @@ def scores(confirmed: FloatArray, lasting: FloatArray, limit: FloatArray | float
 def limit(expected_false_events_per_week: float, step_us: int, columns: int) -> float:
     """The judged evidence above which an anomaly is reported."""
     rows = WEEK_US / max(step_us, 1)
-    return float(
+    return max(
+        _LEAST_LIMIT,
         _LIMIT
-        - _PER_KNOB * np.log10(expected_false_events_per_week)
-        + _PER_ROWS * np.log10(rows / _ROWS_A_WEEK)
-        - _PER_COLUMNS * (1 - 1 / np.sqrt(max(columns, 1)))
+        - _PER_KNOB * math.log10(expected_false_events_per_week)
+        + _PER_ROWS * math.log10(rows / _ROWS_A_WEEK)
+        - _PER_COLUMNS * (1 - 1 / float(np.sqrt(max(columns, 1)))),
     )
 
 

@@ -46,11 +46,13 @@ class Detector(detector.Detector):
 
     def strangeness(self, panel: Panel, cuts: list[int]) -> Surprise:
         """As of every detector; walking forward, the usual error is measured anew at each row."""
-        error = np.vstack(
-            [self.error(part)[start:] for part, start in self._stretches(panel, self._all_cuts(panel, cuts))]
-        )
+        errors, leasts = [], []
+        for part, start in self._stretches(panel, self._all_cuts(panel, cuts)):
+            errors.append(self.error(part)[start:])
+            leasts.append(np.broadcast_to(self.least, errors[-1].shape))
+        error, least = np.vstack(errors), np.vstack(leasts)
         rows = usual_rows(panel.rows(0, cuts[0]).step_us())
-        centre, spread = self._usual(error, rows)
+        centre, spread = self._usual(error, least, rows)
         self.measure(error)
         return self._surprise(panel, error, centre, spread)
 
@@ -75,7 +77,7 @@ class Detector(detector.Detector):
         strange = windows.directed(np.abs(away) / spread, away, panel)
         return Surprise(strange, band=Band(expected, expected, expected, np.broadcast_to(spread, away.shape)), sides=1)
 
-    def _usual(self, error: FloatArray, rows: int) -> tuple[FloatArray, FloatArray]:
+    def _usual(self, error: FloatArray, least: FloatArray, rows: int) -> tuple[FloatArray, FloatArray]:
         """Centre and spread of the `rows` errors before each row."""
         past = pl.DataFrame(error, schema=[str(i) for i in range(error.shape[1])], nan_to_null=True).shift(1)
         middle = past.select(pl.all().rolling_median(rows, min_samples=_LEAST_KNOWN))
@@ -84,7 +86,7 @@ class Detector(detector.Detector):
         )
         deviation = past.select(pl.all().rolling_std(rows, min_samples=_LEAST_KNOWN))
         centre, spread, burst = (f.fill_null(float("nan")).to_numpy() for f in (middle, away, deviation))
-        return centre, np.fmax(np.fmax(spread * robust.MAD_TO_SIGMA, _BURSTS * burst), self.least)
+        return centre, np.fmax(np.fmax(spread * robust.MAD_TO_SIGMA, _BURSTS * burst), least)
 
 
 def usual_rows(step_us: int) -> int:

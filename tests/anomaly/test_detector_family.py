@@ -104,9 +104,7 @@ class TestEveryDetector:
         for found in ("columns", "total", "abstained", "expected", "lower", "upper"):
             np.testing.assert_array_equal(getattr(part, found), getattr(whole, found)[:905], err_msg=found)
 
-    def test_later_rows_do_not_move_the_least_scale(self, name: str, request: pytest.FixtureRequest):
-        if name == "auto":
-            request.applymarker(pytest.mark.xfail(reason="residual._usual takes the least scale of the last learning"))
+    def test_later_rows_do_not_move_the_least_scale(self, name: str):
         panel = seasonal_panel(4)
         values = 100 + np.random.default_rng(0).normal(0, 0.01, panel.values.shape)
         values[700:] *= 50
