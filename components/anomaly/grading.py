@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from components.anomaly import calibration, detectors, evidence
-from components.anomaly.detector import Detector, Tuning
+from components.anomaly import detectors, evidence
+from components.anomaly.detector import Detector, Surprise, Tuning
 from components.anomaly.detectors import auto
 from components.anomaly.panel import FloatArray, Panel
 
@@ -37,12 +37,10 @@ def newest(detector: Detector, panel: Panel, known: FloatArray) -> FloatArray:
 
 def judged(detector: Detector, recent: FloatArray) -> FloatArray:
     """The newest row's scores per column from the grades of the newest `judged_rows` rows."""
-    tuning = detector.tuning
-    needed, of = tuning.persistence_needed, tuning.persistence_of
     if isinstance(detector, auto.Detector):
         scores = detector.judge(recent)
     else:
-        scores = calibration.persistent(recent, needed, of)
+        scores = detector.finish(Surprise(recent, sides=1), recent, np.ones((1, recent.shape[1]))).columns
     newest_row: FloatArray = scores[-1]
     return newest_row
 
@@ -54,22 +52,26 @@ def judged_rows(name: str, tuning: Tuning) -> int:
 
 def reach(detector: Detector, step_us: int) -> int:
     """Rows before a row that decide its grade, for rows that far apart."""
-    if not isinstance(detector, auto.Detector):
-        detector.step_us = step_us
-        return _reach(detector)
-    return max(reach(member, step_us) for member in detector.members)
+    members: list[Detector] = getattr(detector, "members", [])
+    for one in (detector, *members):
+        one.step_us = step_us
+    return max(_reach(member) for member in members) if isinstance(detector, auto.Detector) else _reach(detector)
 
 
 def is_joint(name: str, tuning: Tuning) -> bool:
-    """Whether the detector judges all columns together, so that they cannot be fitted in portions."""
-    if name == auto.Detector.name:
-        return False
+    """Whether a column's grades depend on the other columns, so that they cannot be fitted in portions."""
     values = np.random.default_rng(0).standard_normal((120, 2))
+    one, other = (_of_first(name, tuning, values * [1.0, factor]) for factor in (1.0, -9.0))
+    return not np.array_equal(one, other, equal_nan=True)
+
+
+def _of_first(name: str, tuning: Tuning, values: FloatArray) -> FloatArray:
+    """The first column's grades by a detector fitted on both."""
     every = np.ones(2, dtype=bool)
     panel = Panel(np.arange(120, dtype=np.int64) * 60_000_000, values, ("a", "b"), every, every, np.zeros(2))
-    detector = detectors.create(name, tuning)
+    detector = detectors.create(name, replace(tuning, minimum_history_h=1.0))
     detector.fit(panel)
-    return detector.surprise(panel).shares is not None
+    return grades(detector, panel)[:, 0]
 
 
 def carried(values: FloatArray, before: FloatArray) -> FloatArray:

@@ -104,7 +104,7 @@ class Stream:
         self.state = State(Ring(most, width), judged, np.full(width, np.nan))
         self.state.rows.extend(panel.times, panel.values)
         self.state.before = last_known(panel.values[: max(0, len(panel) - self.window)], self.state.before)
-        self.portions = _portions(width, joint=grading.is_joint(self.name, tuning))
+        self.portions = _portions(width, joint=width > PORTION and grading.is_joint(self.name, tuning))
         if isinstance(detector, Detector):
             first, last = (int(panel.times[0]), int(panel.times[-1])) if len(panel) else (0, 0)
             self.portions = [Portion(slice(0, width))]

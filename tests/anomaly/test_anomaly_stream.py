@@ -15,8 +15,9 @@ from components.anomaly.stream import PORTION, Stream
 from components.core.errors import InputError
 from tests.anomaly.series import STEP_US, seasonal_panel, with_values
 
-#: Of the detectors that judge each column by itself, those with state of different kinds.
-NAMES = ["auto", "seasonal", "zscore", pytest.param("isolation_forest", marks=pytest.mark.slow)]
+#: Those that take seconds a row by row.
+DEAR = ("half_space_trees", "isolation_forest", "lstm_autoencoder", "voting")
+NAMES = [pytest.param(name, marks=pytest.mark.slow if name in DEAR else ()) for name in detectors.names()]
 
 
 def broken(days: int, columns: int = 2) -> Panel:
@@ -48,6 +49,14 @@ def test_a_rows_score_is_that_of_scoring_all_at_once(name: str) -> None:
     by_row = run(Stream(fitted, Tuning(), panel.rows(0, 690)), panel, 690, 780)
     np.testing.assert_allclose(by_row, at_once, rtol=1e-9, atol=1e-12)
     assert at_once.max() > 1
+
+
+@pytest.mark.parametrize(
+    ("name", "joint"), [("auto", False), ("seasonal", False), ("subsequence_pca", False), ("pca", True)]
+)
+def test_detectors_that_judge_columns_together_are_not_fitted_in_portions(name: str, joint: bool) -> None:
+    panel = seasonal_panel(1, columns=PORTION + 1)
+    assert len(Stream(name, Tuning(), panel).portions) == (1 if joint else 2)
 
 
 def test_after_the_fit_of_its_own_it_scores_as_the_detector_fitted_on_the_same_rows() -> None:
