@@ -211,3 +211,11 @@ def test_a_job_at_about_the_same_time_of_night_becomes_a_habit_and_more_than_it_
     assert total[nights[2]] > 1
     assert (total[8 * 288 : 13 * 288] <= 1).all()
     assert (total[13 * 288 + 200 : 13 * 288 + 206] > 1).any()
+
+
+@pytest.mark.parametrize("rows", [20, 61, 200])
+def test_a_history_shorter_than_the_minimum_can_be_fitted(rows: int):
+    detector = detectors.create("auto", Tuning())
+    panel = seasonal_panel(2)
+    detector.fit(panel.rows(0, rows))
+    assert np.isfinite(detector.score(panel).total).all()

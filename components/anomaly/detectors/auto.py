@@ -48,11 +48,10 @@ class Detector(detector.Detector):
         """Members learn from all of history; tails come from walking forward through its newer half."""
         half = len(history) // 2
         cuts = [half, len(history) * 3 // 4] if half >= self.first_cut(history) else self._cuts(history)
+        # A history shorter than the minimum can only be judged by its own first half.
+        cuts = cuts or [max(1, half)]
         found = [member.settle(history, cuts) for member in self.members]
         self.step_us = self.members[0].step_us
-        if not cuts:
-            self.habits = self._limits(history.values.shape[1])
-            return
         self._fit_tails(found, cuts[0], len(history))
         seen = slice(cuts[0], len(history))
         _, lasting = self._lasting(self._evidence(found, seen))
