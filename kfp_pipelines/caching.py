@@ -12,6 +12,7 @@ from components.core.spec import Spec
 #: Steps that look at, or change, something that no cache key can hold.
 UNCACHED = {
     "telemetry.ingest": "the source has grown",
+    "logs.collect": "the log files have grown",
     "quality.validate": "empties the lake's zone for what is not validated yet",
     "lifecycle.register": "moves the alias challenger",
     "lifecycle.fetch": "the registry's aliases have moved",

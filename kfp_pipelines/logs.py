@@ -29,4 +29,4 @@ def logs(
         known = {"lake": lake, "state": seen["state"], "as_of": seen["as_of"]}
         task(logs_mine, **known, params=logs_mine_params)
         task(features_build, **known)
-        task(logs_collect, lake=lake, state=seen["state"], params=logs_collect_params)
+        task(logs_collect, lake=lake, params=logs_collect_params)

@@ -171,7 +171,7 @@ def train(panel: Panel, tuning: Tuning, serving: str = "auto") -> AnomalyModel:
     model.seasonal.fit(panel)
     services = by_service(panel.columns)
     parts = (delayed(_fit_service)(panel.pick(columns), tuning) for columns in services.values())
-    fitted = Parallel(n_jobs=min(len(services), cpu_count()), return_as="generator", mmap_mode=None)(parts)
+    fitted = Parallel(n_jobs=min(len(services), cpu_count()), return_as="generator", max_nbytes=None)(parts)
     for number, (service, (group, forest)) in enumerate(zip(services, fitted, strict=True), 1):
         model.groups[service] = group
         if forest.forest is not None:

@@ -24,7 +24,6 @@ def logs_mine(
 @component("logs.collect")
 def logs_collect(
     lake: str,
-    state: str,
     collected: dsl.Output[dsl.Artifact],
     params: Dict[str, Any] = {},
 ) -> str:

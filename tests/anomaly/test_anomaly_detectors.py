@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from components.anomaly import detectors
+from components.anomaly import detectors, model
 from components.anomaly.calibration import number_events
 from components.anomaly.detector import Tuning
 from components.anomaly.panel import DAY_US, HOUR_US
@@ -219,3 +221,12 @@ def test_a_history_shorter_than_the_minimum_can_be_fitted(rows: int):
     panel = seasonal_panel(2)
     detector.fit(panel.rows(0, rows))
     assert np.isfinite(detector.score(panel).total).all()
+
+
+@pytest.mark.slow
+def test_services_with_long_histories_are_learned_beside_each_other():
+    panel = seasonal_panel(60, columns=18)
+    assert panel.values[:, :9].nbytes > 1_000_000, "arrays from a megabyte on take another way between processes"
+    names = tuple(f"service-{place // 9}/metric_{place}" for place in range(18))
+    fitted = model.train(replace(panel, columns=names), Tuning())
+    assert sorted(fitted.groups) == ["service-0", "service-1"]

@@ -143,7 +143,7 @@ def test_a_server_that_goes_away_half_way_is_told_with_the_run() -> None:
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        ("lake", r"--param 'lake': write KEY=VALUE; traceo-logs takes lake, logs_mine_params"),
+        ("lake", r"--param 'lake': write KEY=VALUE; traceo-logs takes lake, logs_collect_params, logs_mine_params"),
         ("x=1", r"--param 'x=1': write KEY=VALUE; traceo-logs takes"),
         ("logs_mine_params=1", "--param logs_mine_params='1': must be JSON of type dict"),
         ("logs_mine_params={", "must be JSON of type dict"),
