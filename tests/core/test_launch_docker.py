@@ -117,7 +117,8 @@ def test_what_only_servers_and_launchers_read_reaches_no_step() -> None:
     filled = {name: "x" if value is None else value for name, value in every.items()}
     found = Settings(**{**filled, "allowed_hosts": "*", "home": "s3://b/home"})
     assert environment(found).keys() == {
-        *(f"TRACEO_{name}" for name in ("HOME", "LAKE", "SOURCE", "CATALOG", "NOTEBOOKS", "FEATURE_REPO", "LOG_SPOOL", "LOG_FILES")),
+        *(f"TRACEO_{name}" for name in ("HOME", "LAKE", "SOURCE", "CATALOG", "NOTEBOOKS", "FEATURE_REPO")),
+        *(f"TRACEO_{name}" for name in ("LOG_SPOOL", "LOG_FILES")),
         *(f"TRACEO_{name}" for name in ("MLFLOW_URI", "MLFLOW_PAGE", "MODEL_SERVER_URL", "ONLINE_STORE")),
         *(
             f"TRACEO_{name}"
