@@ -11,15 +11,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from components.anomaly import detectors, grading, windows
-from components.anomaly.detector import Detector, Tuning
+from components.anomaly import detectors, grading
+from components.anomaly.detector import MOST_ROWS, Detector, Tuning
 from components.anomaly.panel import DAY_US, HOUR_US, BoolArray, FloatArray, Panel
 from components.anomaly.ring import Ring
 from components.core.errors import InputError
 
 #: Columns fitted together, and values learned from at most while one row waits: with 20,000 rows of history that is
 #: one portion, which takes less than the thirty seconds until the next row.
-PORTION, _VALUES_A_ROW = 24, 24 * windows.MOST_ROWS
+PORTION, _VALUES_A_ROW = 24, 24 * MOST_ROWS
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Stream:
         panel: Panel,
         *,
         step_us: int | None = None,
-        most_rows: int = windows.MOST_ROWS,
+        most_rows: int = MOST_ROWS,
     ) -> None:
         self.name = detector if isinstance(detector, str) else detector.name
         self.tuning, self.step_us = tuning, step_us or panel.step_us()
@@ -99,7 +99,7 @@ class Stream:
         width = len(panel.columns)
         #: Rows that decide the newest one's grade, and one more, that only gaps are filled from.
         self.window = grading.reach(detectors.create(self.name, tuning), self.step_us) + 2
-        most = int(np.clip(most_rows, self.window, windows.MOST_ROWS))
+        most = int(np.clip(most_rows, self.window, MOST_ROWS))
         judged = Ring(grading.judged_rows(self.name, tuning), width)
         self.state = State(Ring(most, width), judged, np.full(width, np.nan))
         self.state.rows.extend(panel.times, panel.values)

@@ -1,4 +1,4 @@
-"""What the detectors over recent rows share: filled values, sub-sequences, robust scales, directions."""
+"""What the detectors over recent rows share: filled values, sub-sequences, least scales, directions."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import numpy as np
 import polars as pl
 
 from components.anomaly import robust
+from components.anomaly.detector import MOST_ROWS
 from components.anomaly.panel import HOUR_US, BoolArray, FloatArray, Panel
 
-#: A detector learns from this many of the newest rows at most: what is older teaches nothing new, and costs time.
-MOST_ROWS = 20_000
 #: A deviation of the minimum effect is this many scales at least.
 _EFFECT_SCALES = 4.0
 

@@ -17,6 +17,8 @@ from components.core.errors import ServiceError
 #: Bytes and seconds after which a file is written, and seconds without a message after which a topic is drained.
 FILE_BYTES, FILE_S, IDLE_S = 4 << 20, 60.0, 5.0
 _POLLED = 10_000
+#: Seconds a broker has to say that it is there.
+ANSWER_S = 10.0
 
 
 def spool_topic(servers: str, topic: str, folder: Path, *, group: str = "traceo-logs", idle_s: float = IDLE_S) -> int:
@@ -34,7 +36,7 @@ def spool_topic(servers: str, topic: str, folder: Path, *, group: str = "traceo-
     )
     try:
         consumer.subscribe([topic])
-        return sum(write_batch(batch, folder, consumer) for batch in _batches(consumer, idle_s))
+        return sum(write_batch(batch, folder, consumer) for batch in _batches(consumer, topic, idle_s))
     except KafkaException as error:
         raise ServiceError(f"Kafka at {servers}, topic {topic!r}: {error.args[0].str()}; is it up?") from None
     finally:
@@ -62,8 +64,8 @@ def stored_until(folder: Path, topic: str, partition: int) -> int:
     return max(ends, default=0)
 
 
-def _batches(consumer: Any, idle_s: float) -> Iterator[dict[tuple[str, int], list[Any]]]:
-    """Messages by partition, in files' worth of bytes."""
+def _batches(consumer: Any, topic: str, idle_s: float) -> Iterator[dict[tuple[str, int], list[Any]]]:
+    """Messages by partition, in files' worth of bytes; KafkaException where the broker is gone."""
     from confluent_kafka import KafkaException
 
     batch: dict[tuple[str, int], list[Any]] = {}
@@ -79,3 +81,7 @@ def _batches(consumer: Any, idle_s: float) -> Iterator[dict[tuple[str, int], lis
             batch, size, begun = {}, 0, time.monotonic()
     if batch:
         yield batch
+    # A broker that is away is as silent as a topic that is drained: only one that answers is believed.
+    found = consumer.list_topics(topic, timeout=ANSWER_S).topics[topic]
+    if found.error:
+        raise KafkaException(found.error)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from components.core.errors import ServiceError
+from components.logs import kafka
 from components.logs.archive import account_of, written_blocks
 from components.logs.blocks import plan_blocks
 from components.logs.kafka import spool_topic, stored_until, write_batch
@@ -26,6 +28,15 @@ class Message:
 
     def value(self) -> bytes:
         return self.text
+
+    def topic(self) -> str:
+        return "logs"
+
+    def partition(self) -> int:
+        return 0
+
+    def error(self) -> None:
+        return None
 
 
 class Committed(list):
@@ -71,6 +82,38 @@ def test_the_direct_runner_counts_every_line_once(tmp_path: Path) -> None:
     state = run_pipeline([*blocks, *blocks[:3]], str(folder), archive, 1970)
     assert dict(state.values()) == {"order <*> paid": 2000, "order <*> lost": 1000}
     assert written_blocks(archive) == sorted(block.name for block in blocks)
+
+
+def test_a_broker_that_is_away_is_no_drained_topic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka, "ANSWER_S", 0.5)
+    with pytest.raises(ServiceError, match=r"Kafka at 127\.0\.0\.1:1, topic 'logs': .*; is it up\?"):
+        spool_topic("127.0.0.1:1", "logs", tmp_path, idle_s=0.1)
+    assert list(tmp_path.iterdir()) == []
+
+
+class Vanishing:
+    """A consumer whose broker goes away after one message."""
+
+    def __init__(self) -> None:
+        self.messages = messages(0)
+
+    def consume(self, count: int, timeout: float) -> list[Message]:
+        given, self.messages = self.messages, []
+        return given
+
+    def list_topics(self, topic: str, timeout: float) -> None:
+        from confluent_kafka import KafkaError, KafkaException
+
+        raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+
+
+def test_what_came_before_a_broker_went_away_is_handed_on() -> None:
+    from confluent_kafka import KafkaException
+
+    batches = kafka._batches(Vanishing(), "logs", 0.05)
+    assert [len(part) for part in next(batches).values()] == [1]
+    with pytest.raises(KafkaException):
+        next(batches)
 
 
 @pytest.fixture
