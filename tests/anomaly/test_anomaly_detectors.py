@@ -230,3 +230,13 @@ def test_services_with_long_histories_are_learned_beside_each_other():
     names = tuple(f"service-{place // 9}/metric_{place}" for place in range(18))
     fitted = model.train(replace(panel, columns=names), Tuning())
     assert sorted(fitted.groups) == ["service-0", "service-1"]
+
+
+def test_tails_of_a_fit_are_those_of_rows_that_were_not_learned_from_whatever_their_number():
+    panel = seasonal_panel(8)
+    usual = []
+    for rows in (2000, 2001):
+        detector = detectors.create("auto", Tuning())
+        detector.fit(panel.rows(0, rows))
+        usual.append([float(tail.usual[0]) for tail in detector.tails])
+    np.testing.assert_allclose(usual[0], usual[1], rtol=0.02)

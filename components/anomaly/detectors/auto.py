@@ -123,7 +123,7 @@ class Detector(detector.Detector):
 
     def _fit_tails(self, found: list[Surprise], first: int, end: int, panel: Panel | None = None) -> None:
         """Tails of the surprise before row `end`: what was judged by its own past, once there is enough of it."""
-        start = first if end > 2 * first else min(first // 3, _WARM_ROWS)
+        start = first if end >= 2 * first else min(first // 3, _WARM_ROWS)
         if panel is not None:
             oldest = int(np.searchsorted(panel.times, panel.times[end - 1] - detector.MOST_HISTORY_US))
             start = max(start, oldest)
