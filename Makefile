@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Ports and places are settings: make run TRACEO_AIRFLOW_PORT=8180
 export TRACEO_HOME TRACEO_AIRFLOW_PORT TRACEO_MLFLOW_PORT TRACEO_MODEL_SERVER_PORT TRACEO_CONSOLE_PORT TRACEO_LOG_RECEIVER_PORT
 
-.PHONY: help install run test test-server test-slow lint lint-infra images test-containers format docs goldens pipelines bench bench-shop bench-logs bench-anomaly bench-rootcause lock clean
+.PHONY: help install run test test-server test-slow lint lint-infra images test-containers format docs goldens pipelines bench bench-shop bench-logs bench-anomaly bench-rootcause bench-forecasting lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -64,7 +64,7 @@ pipelines: install ## generate the Kubeflow wrappers and the compiled pipelines 
 	$(BIN)/python -m kfp_pipelines.wrappers
 	env -u TRACEO_IMAGE_PREFIX -u TRACEO_IMAGE_TAG -u TRACEO_POD_SECRET $(BIN)/traceo pipelines compile --output kfp_pipelines/compiled
 
-bench: bench-shop bench-logs bench-anomaly bench-rootcause ## every benchmark; writes RESULTS.md
+bench: bench-shop bench-logs bench-anomaly bench-rootcause bench-forecasting ## every benchmark; writes RESULTS.md
 
 bench-shop: install ## are the shop's injected faults found?
 	$(BIN)/python -m tests.benchmarks.shop
@@ -77,6 +77,9 @@ bench-anomaly: install ## are anomalies in public series found? needs TRACEO_BEN
 
 bench-rootcause: install ## are the causes of incidents found? needs TRACEO_BENCH_DATA
 	$(BIN)/python -m tests.benchmarks.rootcause
+
+bench-forecasting: install ## are forecasts of real series right and calibrated? needs TRACEO_BENCH_DATA; up to 30 minutes
+	$(BIN)/python -m tests.benchmarks.forecasting
 
 lock: ## resolve requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --override requirements.overrides \
