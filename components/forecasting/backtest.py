@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from components.forecasting.model import Candidate, CombinedScore, Unfit
+from components.forecasting import stretches
+from components.forecasting.model import BASELINE, Candidate, Unfit, Weights
 from components.forecasting.series import FloatArray, History
 
-BASELINE = "seasonal_naive"
 #: Days of history before the first origin, at least.
 MIN_TRAIN_DAYS = 3
 #: A slow candidate runs at every fourth origin.
@@ -23,13 +23,14 @@ class Backtest:
 
     origins: number of steps known at each origin, oldest first. actual: (origins, horizon), NaN past the end of the
     history and where nothing was measured. points: per candidate the same shape, NaN rows where it was not run.
-    reasons: why a candidate was dropped.
+    reasons: why a candidate was dropped. day: steps per day.
     """
 
     origins: tuple[int, ...]
     actual: FloatArray
     points: Mapping[str, FloatArray]
     reasons: Mapping[str, str] = field(default_factory=dict)
+    day: int = 24
 
     def error_ratio(self, points: FloatArray) -> float:
         """Mean absolute error divided by seasonal-naive's on the same cells; 1 where both are perfect."""
@@ -47,29 +48,36 @@ class Backtest:
         """`error_ratio` of every candidate."""
         return {name: self.error_ratio(points) for name, points in self.points.items()}
 
-    def combined(self, weights: Mapping[str, float]) -> FloatArray:
-        """The weighted mean of candidates, of those that were run where some were not; NaN where none was."""
-        total, share = np.zeros_like(self.actual), np.zeros_like(self.actual)
-        for name, weight in weights.items():
-            known = np.isfinite(self.points[name])
-            total += np.where(known, weight * self.points[name], 0.0)
-            share += weight * known
-        mean: FloatArray = np.where(share > 0, total / np.where(share > 0, share, 1.0), np.nan)
-        return mean
+    def stretch_errors(self, name: str) -> FloatArray:
+        """A candidate's absolute error by stretch of the horizon, divided by seasonal-naive's on the same cells.
 
-    def residuals(self, weights: Mapping[str, float]) -> FloatArray:
-        """Actual minus forecast of a weighted mean, (origins, horizon)."""
+        A stretch that no origin reaches takes the one before; infinite where the candidate was not run at all.
+        """
+        error, base = np.abs(self.points[name] - self.actual), np.abs(self.points[BASELINE] - self.actual)
+        common = np.isfinite(error) & np.isfinite(base)
+        # Where seasonal-naive is perfect, perfection is all that counts.
+        least = 1e-9 * float(np.abs(self.actual[np.isfinite(self.actual)]).max(initial=1e-9))
+        ratios = np.full(stretches.COUNT, np.inf)
+        for i, part in enumerate(stretches.of(error.shape[1], self.day)):
+            cells = common[:, part]
+            if cells.any():
+                ours, theirs = (float(e[:, part][cells].sum()) for e in (error, base))
+                ratios[i] = ours / max(theirs, least * cells.sum())
+            elif i:
+                ratios[i] = ratios[i - 1]
+        return ratios
+
+    def combined(self, weights: Weights) -> FloatArray:
+        """The weighted median of candidates, of those that were run where some were not; NaN where none was."""
+        return stretches.combine(self.points, weights, self.day)
+
+    def residuals(self, weights: Weights) -> FloatArray:
+        """Actual minus forecast of a weighted median, (origins, horizon)."""
         return self.actual - self.combined(weights)
 
-
-@dataclass(frozen=True)
-class Scorer(CombinedScore):
-    """The `error_ratio` of a weighted mean."""
-
-    backtest: Backtest
-
-    def __call__(self, weights: Mapping[str, float]) -> float:
-        return self.backtest.error_ratio(self.backtest.combined(weights))
+    def score(self, weights: Weights) -> float:
+        """The `error_ratio` of a weighted median."""
+        return self.error_ratio(self.combined(weights))
 
 
 def choose_origins(history: History, horizon: int, most: int) -> tuple[int, ...]:
@@ -101,7 +109,7 @@ def run(history: History, candidates: Sequence[Candidate], horizon: int, most_or
             points[model.name] = _forecasts(model, history, pasts, horizon)
         except Unfit as problem:
             reasons[model.name] = str(problem)
-    return Backtest(origins, actual, points, reasons)
+    return Backtest(origins, actual, points, reasons, history.day)
 
 
 def _forecasts(model: Candidate, history: History, pasts: Sequence[History], horizon: int) -> FloatArray:

@@ -7,25 +7,27 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from components.forecasting import backtest, growth, intervals, models
-from components.forecasting.model import Candidate, Unfit, describe_weights
+from components.forecasting import backtest, growth, intervals, models, stretches
+from components.forecasting.model import BASELINE, Candidate, Unfit, Weights, alone, describe_weights
 from components.forecasting.series import FloatArray, History
 
-BASELINE = backtest.BASELINE
-#: Candidates of `auto` and `ensemble`, each a few milliseconds a series.
-FAST_CANDIDATES = ("autoregression", "seasonal_drift", "seasonal_mean", "seasonal_naive", "smoothing")
+#: Candidates of `auto` and `ensemble`, with all their variants a few milliseconds a series.
+FAST_CANDIDATES = (
+    "autoregression", "daily_shape", "flat_median", "recent_median", "seasonal_drift", "seasonal_mean",
+    "seasonal_median", "seasonal_naive", "smoothing",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Fitted:
     """What the backtests decided for one series, as plain data.
 
-    weights: per candidate, summing to 1. offsets: quantile minus point forecast, (7, horizon). ratio: backtest error
-    relative to seasonal-naive, None without a backtest. scores: the same for each candidate. adapts: whether a growth
-    that the newest days alone show takes the candidates' place; not where the user named one model.
+    weights: per candidate and stretch of the horizon. offsets: quantile minus point forecast, (7, horizon). ratio:
+    backtest error relative to seasonal-naive, None without a backtest. scores: the same for each candidate. adapts:
+    whether a growth that the newest days alone show takes the candidates' place; not where the user named one model.
     """
 
-    weights: Mapping[str, float]
+    weights: Weights
     offsets: FloatArray
     ratio: float | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
@@ -69,9 +71,9 @@ def fit(
     if float(np.ptp(history.values)) == 0 and len(history) > 1:
         offsets = np.zeros((len(intervals.LEVELS), horizon))
         adapts = not isinstance(chosen, Candidate)
-        return Fitted({BASELINE: 1.0}, offsets, reason="constant history", adapts=adapts)
-    members = [chosen] if isinstance(chosen, Candidate) else [models.candidate(name) for name in candidates]
-    tested = backtest.run(history, _with_baseline(members), horizon, origins)
+        return Fitted(alone(BASELINE, stretches.COUNT), offsets, reason="constant history", adapts=adapts)
+    members = models.pool(candidates) if not isinstance(chosen, Candidate) else _with_baseline(chosen)
+    tested = backtest.run(history, members, horizon, origins)
     return weigh(history, tested, model, horizon)
 
 
@@ -81,18 +83,19 @@ def weigh(history: History, tested: backtest.Backtest, model: str, horizon: int)
         return _without_backtest(history, model, horizon)
     weights = weigh_only(tested, model)
     offsets = intervals.offsets_from_residuals(tested.residuals(weights), history.day)
-    ratio = backtest.Scorer(tested)(weights)
+    ratio = tested.score(weights)
     adapts = not isinstance(models.get(model), Candidate)
     return Fitted(weights, offsets, ratio, tested.scores(), tested.reasons.get(model, ""), adapts)
 
 
-def weigh_only(tested: backtest.Backtest, model: str) -> dict[str, float]:
+def weigh_only(tested: backtest.Backtest, model: str) -> Weights:
     """The weights alone; seasonal-naive where the model was dropped or nothing could be scored."""
     chosen = models.get(model)
     if isinstance(chosen, Candidate):
-        return {model: 1.0} if model in tested.points else {BASELINE: 1.0}
-    usable = {name: score for name, score in tested.scores().items() if np.isfinite(score)}
-    return chosen.weigh(usable, backtest.Scorer(tested)) if usable else {BASELINE: 1.0}
+        return alone(model if model in tested.points else BASELINE, stretches.COUNT)
+    errors = {name: tested.stretch_errors(name) for name in tested.points}
+    usable = {name: error for name, error in errors.items() if np.isfinite(error).all()}
+    return chosen.weigh(usable, tested.score) if usable else alone(BASELINE, stretches.COUNT)
 
 
 def apply(history: History, fitted: Fitted, horizon: int) -> Forecast:
@@ -102,26 +105,25 @@ def apply(history: History, fitted: Fitted, horizon: int) -> Forecast:
         fan = growth.fan(history, growing, horizon)
         return Forecast(fan[3], fan, growth.NAME, fitted.reason, fitted.ratio)
     reason = fitted.reason
-    points = np.zeros(horizon)
-    used: dict[str, float] = {}
-    for name, weight in fitted.weights.items():
+    points: dict[str, FloatArray] = {}
+    for name in fitted.weights:
         try:
-            part = models.candidate(name).points(history, horizon)
+            points[name] = models.candidate(name).points(history, horizon)
         except Unfit as problem:
-            reason, name = str(problem), BASELINE
-            part = models.candidate(BASELINE).points(history, horizon)
-        points += weight * part
-        used[name] = used.get(name, 0.0) + weight
-    quantiles = intervals.quantiles(history, points, fitted.offsets[:, :horizon])
-    return Forecast(history.clip(points), quantiles, describe_weights(used), reason, fitted.ratio)
+            reason = str(problem)
+    used = {name: share for name, share in fitted.weights.items() if name in points}
+    if len(used) < len(fitted.weights) and not np.sum([*used.values(), np.zeros(stretches.COUNT)], axis=0).all():
+        used, points = alone(BASELINE, stretches.COUNT), {BASELINE: models.candidate(BASELINE).points(history, horizon)}
+    median = stretches.combine(points, used, history.day)
+    quantiles = intervals.quantiles(history, median, fitted.offsets[:, :horizon])
+    return Forecast(history.clip(median), quantiles, describe_weights(used), reason, fitted.ratio)
 
 
 def _without_backtest(history: History, model: str, horizon: int) -> Fitted:
     days = len(history) / history.day
     reason = f"only {days:.1f} days of history: too short to backtest {model}, repeating the last day"
-    return Fitted({BASELINE: 1.0}, intervals.offsets_without_backtest(history, horizon), reason=reason)
+    return Fitted(alone(BASELINE, stretches.COUNT), intervals.offsets_without_backtest(history, horizon), reason=reason)
 
 
-def _with_baseline(members: Sequence[Candidate]) -> list[Candidate]:
-    present = any(member.name == BASELINE for member in members)
-    return list(members) if present else [models.candidate(BASELINE), *members]
+def _with_baseline(member: Candidate) -> list[Candidate]:
+    return [member] if member.name == BASELINE else [models.candidate(BASELINE), member]

@@ -9,7 +9,7 @@ import polars as pl
 
 from components.core.times import TIME_DTYPE
 from components.forecasting import evaluation, models, trained
-from components.forecasting.backtest import BASELINE
+from components.forecasting.model import BASELINE
 from components.forecasting.series import HOUR, FloatArray, History
 
 SCHEMA = {"series_id": pl.String(), "timestamp": TIME_DTYPE, "value": pl.Float64(), "held_out": pl.Boolean()}

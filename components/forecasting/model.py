@@ -7,10 +7,18 @@ are not a model's business: they come from backtest residuals, the same way for 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+
+import numpy as np
 
 from components.forecasting.series import FloatArray, History
+
+#: What every model has to beat.
+BASELINE = "seasonal_naive"
+#: Per candidate one weight per stretch of the horizon (`stretches`), summing to 1 in each.
+Weights = Mapping[str, FloatArray]
+#: Shares below this change no median and cost a forecast each.
+SMALLEST_SHARE = 0.01
 
 
 class Unfit(Exception):
@@ -20,15 +28,19 @@ class Unfit(Exception):
 class Candidate(ABC):
     """A model that forecasts on its own."""
 
-    name: ClassVar[str]
+    name: str
     #: Days of history below which the model is not tried.
-    min_days: ClassVar[float] = 2.0
+    min_days: float = 2.0
     #: Slow models are backtested at every fourth origin only.
-    slow: ClassVar[bool] = False
+    slow: bool = False
 
     @abstractmethod
     def forecast(self, history: History, horizon: int) -> FloatArray:
         """The expected value of each of the next `horizon` steps; Unfit where the history does not allow it."""
+
+    def variants(self) -> tuple[Candidate, ...]:
+        """What stands for this model among the candidates of a combination: itself, or one for each setting."""
+        return (self,)
 
     def points(self, history: History, horizon: int) -> FloatArray:
         """`forecast`, held inside what the series can be; Unfit where the model is not finite or explodes."""
@@ -40,28 +52,19 @@ class Candidate(ABC):
 class Combination(ABC):
     """A model that weighs candidates by how they did on the series' own past."""
 
-    name: ClassVar[str]
+    name: str
 
     @abstractmethod
-    def weigh(self, scores: Mapping[str, float], combined: CombinedScore) -> dict[str, float]:
-        """Weights (positive, summing to 1) per candidate.
+    def weigh(self, errors: Mapping[str, FloatArray], combined: Callable[[Weights], float]) -> dict[str, FloatArray]:
+        """Weights per candidate and stretch.
 
-        scores: each candidate's backtest error divided by seasonal-naive's on the same cells.
-        combined: gives the same figure for a weighted mean of candidates.
+        errors: each candidate's backtest error per stretch divided by seasonal-naive's on the same cells.
+        combined: gives the same figure, over the whole horizon, for the weighted median of candidates.
         """
-
-
-class CombinedScore(ABC):
-    """Scores a weighted mean of candidates on the backtests."""
-
-    @abstractmethod
-    def __call__(self, weights: Mapping[str, float]) -> float: ...
 
 
 def guard(history: History, points: FloatArray, name: str) -> FloatArray:
     """Clip to the series' bounds; Unfit where a forecast leaves the range seen by more than three times its width."""
-    import numpy as np
-
     if len(points) and not np.isfinite(points).all():
         raise Unfit(f"{name} gave a value that is not finite")
     clipped = history.clip(points)
@@ -73,15 +76,30 @@ def guard(history: History, points: FloatArray, name: str) -> FloatArray:
     return clipped
 
 
-def normalized(weights: Mapping[str, float]) -> dict[str, float]:
-    """Weights scaled to sum to 1, zeros left out, sorted by name."""
-    total = sum(weights.values())
-    return {name: weights[name] / total for name in sorted(weights) if weights[name] > 0}
+def alone(name: str, stretches: int) -> dict[str, FloatArray]:
+    """The weights of one candidate on its own."""
+    return {name: np.ones(stretches)}
 
 
-def describe_weights(weights: Mapping[str, float]) -> str:
-    """Text such as "0.60 theta + 0.40 seasonal_naive"; the name alone where there is one."""
+def normalized(weights: Weights) -> dict[str, FloatArray]:
+    """Weights scaled to sum to 1 in each stretch, small shares and candidates without any left out, sorted by name."""
+    total = np.sum(list(weights.values()), axis=0)
+    shares = {name: weights[name] / total for name in sorted(weights)}
+    # The largest share of a stretch stays, however many small ones share it.
+    least = np.minimum(SMALLEST_SHARE, np.max(list(shares.values()), axis=0))
+    kept = {name: np.where(share >= least, share, 0.0) for name, share in shares.items()}
+    rest = np.sum(list(kept.values()), axis=0)
+    return {name: share / rest for name, share in kept.items() if share.any()}
+
+
+def describe_weights(weights: Weights) -> str:
+    """Text such as "median of 0.60 theta + 0.40 seasonal_naive" by file, the three largest; one name alone as it is."""
     if len(weights) == 1:
         return next(iter(weights))
-    ordered: Sequence[tuple[str, float]] = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
-    return " + ".join(f"{weight:.2f} {name}" for name, weight in ordered)
+    shares: dict[str, float] = {}
+    for name, share in weights.items():
+        file = name.partition(".")[0]
+        shares[file] = shares.get(file, 0.0) + float(np.mean(share))
+    ordered = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
+    text = " + ".join(f"{share:.2f} {file}" for file, share in ordered[:3])
+    return f"median of {text}" + (f" + {len(ordered) - 3} more" if len(ordered) > 3 else "")

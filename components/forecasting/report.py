@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from components.forecasting.forecast import BASELINE
+from components.forecasting.model import BASELINE
 from components.forecasting.series import FloatArray
 
 

@@ -69,6 +69,11 @@ class History:
 
         return fit_profile(self.values, self.day)
 
+    @cached_property
+    def level(self) -> FloatArray:
+        """The values without the profile."""
+        return self.values - self.profile.past()
+
     def times(self, horizon: int) -> list[datetime]:
         """The timestamps of the next `horizon` steps."""
         return [self.end + i * self.step for i in range(horizon)]

@@ -17,7 +17,8 @@ from components.core.schema import TABLES
 from components.core.settings import settings
 from components.core.step import SIDECAR, StepIO
 from components.core.times import Window, floor, iso
-from components.forecasting import forecast, holdout, panel, risk, trained, training
+from components.forecasting import holdout, panel, risk, trained, training
+from components.forecasting.model import BASELINE
 from components.forecasting.series import HOUR, History
 from components.forecasting.specs import MODEL_NAME, EvaluateParams, PredictParams, TrainParams
 from components.forecasting.training import Plan, Trained
@@ -138,7 +139,7 @@ def _plans(
     metrics = dict(rows.select("series_id", "metric").unique().rows())
     limited = [name for name in names if name in known and _limit_of(catalog, metrics[name]) is not None]
     costly = set(limited[: params.costly_series])
-    every = tuple(sorted({forecast.BASELINE, *params.candidates}))
+    every = tuple(sorted({BASELINE, *params.candidates}))
     more = tuple(sorted({*every, *params.costly_candidates}))
     return [Plan(name, known[name], more if name in costly else every) for name in sorted(names) if name in known]
 

@@ -64,7 +64,12 @@ def load(folder: Path) -> TrainedModel:
             offsets = arrays["offsets"].astype(float)
         fitted = {
             name: Fitted(
-                item["weights"], offsets[i], item["ratio"], item["scores"], item["reason"], item.get("adapts", True)
+                {model: np.array(shares) for model, shares in item["weights"].items()},
+                offsets[i],
+                item["ratio"],
+                item["scores"],
+                item["reason"],
+                item.get("adapts", True),
             )
             for i, (name, item) in enumerate(sorted(content["series"].items()))
         }
@@ -77,7 +82,7 @@ def _as_json(fitted: Fitted) -> dict[str, object]:
     scores = {name: score for name, score in sorted(fitted.scores.items()) if np.isfinite(score)}
     ratio = fitted.ratio if fitted.ratio is not None and np.isfinite(fitted.ratio) else None
     return {
-        "weights": dict(sorted(fitted.weights.items())),
+        "weights": {name: share.tolist() for name, share in sorted(fitted.weights.items())},
         "ratio": ratio,
         "scores": scores,
         "reason": fitted.reason,

@@ -10,10 +10,11 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from components.forecasting import backtest, evaluation, forecast, growth, models
+from components.forecasting import backtest, evaluation, forecast, growth, models, stretches
 from components.forecasting.backtest import Backtest
-from components.forecasting.forecast import BASELINE, Fitted
+from components.forecasting.forecast import Fitted
 from components.forecasting.intervals import LEVELS
+from components.forecasting.model import BASELINE
 from components.forecasting.series import FloatArray, History
 
 #: Fewer series than this are not worth starting processes for.
@@ -65,7 +66,7 @@ def train_one(plan: Plan, *, model: str, horizon: int, origins: int) -> Trained:
     history = plan.history
     if float(np.ptp(history.values)) == 0 or not backtest.choose_origins(history, horizon, origins):
         return Trained(plan.name, forecast.fit(history, horizon, model=model), {})
-    tested = backtest.run(history, [models.candidate(name) for name in plan.candidates], horizon, origins)
+    tested = backtest.run(history, models.pool(plan.candidates), horizon, origins)
     fitted = forecast.weigh(history, tested, model, horizon)
     scale = evaluation.naive_scale(history.values, history.day)
     if scale is None:
@@ -84,7 +85,7 @@ def _cross_validated(history: History, tested: Backtest, model: str, horizon: in
         ran = {name: rows for name, rows in tested.points.items() if np.isfinite(rows[fold]).any()}
         rest = replace(tested, actual=tested.actual[others], points={name: rows[others] for name, rows in ran.items()})
         weights = forecast.weigh_only(rest, model)
-        points[fold] = sum(weight * ran[name][fold] for name, weight in weights.items())
+        points[fold] = stretches.combine({name: rows[fold] for name, rows in ran.items()}, weights, history.day)
         past = history.until(tested.origins[fold])
         growing = growth.detect(past)
         if growing is not None:

@@ -1,15 +1,19 @@
-"""What did best on the series' own past: one candidate, a mean of several, or seasonal-naive."""
+"""What did best on the series' own past: a median of the candidates that did well, or seasonal-naive."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from components.forecasting.model import Combination, CombinedScore
+import numpy as np
+
+from components.forecasting.model import BASELINE, Combination, Weights, alone
 from components.forecasting.models.ensemble import inverse_weights
+from components.forecasting.series import FloatArray
 
-#: The best of several looks better than it is; a single candidate has to beat the ensemble by this much.
-SELECTION_MARGIN = 0.97
-BASELINE = "seasonal_naive"
+#: Weights fall with this power of the error: near to a choice, but a handful of origins cannot tell the best one.
+POWER = 6.0
+#: How much of a stretch's error, in logarithms, is the whole horizon's: neighbours know something of each other.
+SHARED = 0.3
 
 
 class Auto(Combination):
@@ -17,13 +21,16 @@ class Auto(Combination):
 
     name = "auto"
 
-    def weigh(self, scores: Mapping[str, float], combined: CombinedScore) -> dict[str, float]:
-        best = min(scores, key=lambda name: (scores[name], name))
-        ordered = sorted(scores, key=lambda name: (scores[name], name))
-        mixtures = [inverse_weights({name: scores[name] for name in ordered[:size]}) for size in (3, len(ordered))]
-        mixture = min(mixtures, key=combined)
-        weights = {best: 1.0} if scores[best] < SELECTION_MARGIN * combined(mixture) else mixture
-        return weights if combined(weights) < 1.0 else {BASELINE: 1.0}
+    def weigh(self, errors: Mapping[str, FloatArray], combined: Callable[[Weights], float]) -> dict[str, FloatArray]:
+        weights = inverse_weights({name: _shared(error) for name, error in errors.items()}, POWER)
+        stretches = len(next(iter(errors.values())))
+        return weights if combined(weights) <= 1.0 else alone(BASELINE, stretches)
+
+
+def _shared(error: FloatArray) -> FloatArray:
+    logs = np.log(error + 1e-6)
+    shared: FloatArray = np.exp((1.0 - SHARED) * logs + SHARED * logs.mean())
+    return shared
 
 
 MODEL = Auto()

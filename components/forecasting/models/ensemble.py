@@ -1,29 +1,29 @@
-"""Every candidate that keeps up with seasonal-naive, weighted by its backtests."""
+"""The weighted median of every candidate, weights falling mildly with the backtest error."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from components.forecasting.model import Combination, CombinedScore, normalized
+from components.forecasting.model import Combination, Weights, normalized
+from components.forecasting.series import FloatArray
 
-#: A candidate this much worse than the best one is left out.
-TOLERANCE = 1.25
+#: Weights fall with this power of the error: a mild one, so that the median is that of many.
+POWER = 2.0
 
 
-def inverse_weights(scores: Mapping[str, float]) -> dict[str, float]:
-    """Weights falling with the square of the error; candidates far behind the best get none."""
-    best = min(scores.values())
-    kept = {name: score for name, score in scores.items() if score <= TOLERANCE * best}
-    return normalized({name: 1.0 / max(score, 1e-6) ** 2 for name, score in kept.items()})
+def inverse_weights(errors: Mapping[str, FloatArray], power: float) -> dict[str, FloatArray]:
+    """Weights that fall with a power of the error, per stretch."""
+    # A perfect candidate counts for all, and several perfect ones alike.
+    return normalized({name: (error + 1e-6) ** -power for name, error in errors.items()})
 
 
 class Ensemble(Combination):
-    """A weighted mean of the candidates."""
+    """A broad median: no candidate is chosen, those that do badly count less."""
 
     name = "ensemble"
 
-    def weigh(self, scores: Mapping[str, float], combined: CombinedScore) -> dict[str, float]:
-        return inverse_weights(scores)
+    def weigh(self, errors: Mapping[str, FloatArray], combined: Callable[[Weights], float]) -> dict[str, FloatArray]:
+        return inverse_weights(errors, POWER)
 
 
 MODEL = Ensemble()
