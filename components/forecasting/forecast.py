@@ -95,7 +95,7 @@ def weigh_only(tested: backtest.Backtest, model: str) -> Weights:
         return alone(model if model in tested.points else BASELINE, stretches.COUNT)
     errors = {name: tested.stretch_errors(name) for name in tested.points}
     usable = {name: error for name, error in errors.items() if np.isfinite(error).all()}
-    return chosen.weigh(usable, tested.score) if usable else alone(BASELINE, stretches.COUNT)
+    return chosen.weigh(usable, tested.score, len(tested.origins)) if usable else alone(BASELINE, stretches.COUNT)
 
 
 def apply(history: History, fitted: Fitted, horizon: int) -> Forecast:

@@ -13,6 +13,8 @@ LEVELS = np.array(QUANTILES)
 DEVIATES = np.array([-1.959964, -1.281552, -0.674490, 0.0, 0.674490, 1.281552, 1.959964])
 #: Residuals of this many hours before and after a step ahead are pooled with its own.
 POOL_HOURS = 12
+#: Forecasts a day apart share what happens to them: so many days ahead, two origins tell as much as one alone.
+SHARED_DAYS = 3
 #: One sample says nothing about spread: a tenth of the value is assumed.
 UNKNOWN_SPREAD = 0.1
 
@@ -20,8 +22,9 @@ UNKNOWN_SPREAD = 0.1
 def offsets_from_residuals(residuals: FloatArray, day: int) -> FloatArray:
     """Quantile minus point forecast, (7, horizon), from residuals (origins, horizon) with NaN where unknown.
 
-    Residuals of neighbouring steps are pooled. With few origins the tails are widened as Student's t is against the
-    normal. Past the last step that any residual reaches, the spread grows with the root of the time.
+    Residuals of neighbouring steps are pooled. With few origins, or many that overlap, the tails are widened as
+    Student's t is against the normal. Past the last step that any residual reaches, the spread grows with the root of
+    the time.
     """
     horizon = residuals.shape[1]
     pool = max(1, round(POOL_HOURS * day / 24))
@@ -36,7 +39,7 @@ def offsets_from_residuals(residuals: FloatArray, day: int) -> FloatArray:
     found = _row_quantiles(np.concatenate([values, values, -values], axis=1))
     for step in range(reach):
         if origins[step]:
-            offsets[:, step] = found[:, step] * _student_ratio(int(origins[step]))
+            offsets[:, step] = found[:, step] * _student_ratio(origins[step] / (1.0 + step / (SHARED_DAYS * day)))
         elif step:
             offsets[:, step] = offsets[:, step - 1]
     # The point forecast stays the median: a median of few residuals is noise.
@@ -80,8 +83,8 @@ def _row_quantiles(rows: FloatArray) -> FloatArray:
     return quantiles
 
 
-def _student_ratio(samples: int) -> FloatArray:
+def _student_ratio(samples: float) -> FloatArray:
     # First terms of the Cornish-Fisher expansion of Student's t in the normal deviate.
-    degrees = max(samples - 1, 1)
+    degrees = max(samples - 1.0, 1.0)
     ratio: FloatArray = 1.0 + (DEVIATES**2 + 1.0) / (4.0 * degrees)
     return ratio

@@ -55,11 +55,14 @@ class Combination(ABC):
     name: str
 
     @abstractmethod
-    def weigh(self, errors: Mapping[str, FloatArray], combined: Callable[[Weights], float]) -> dict[str, FloatArray]:
+    def weigh(
+        self, errors: Mapping[str, FloatArray], combined: Callable[[Weights], float], origins: int
+    ) -> dict[str, FloatArray]:
         """Weights per candidate and stretch.
 
         errors: each candidate's backtest error per stretch divided by seasonal-naive's on the same cells.
         combined: gives the same figure, over the whole horizon, for the weighted median of candidates.
+        origins: how many forecasts of the past the errors come from.
         """
 
 

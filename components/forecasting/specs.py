@@ -27,7 +27,19 @@ class TrainParams(Params):
         default=12, ge=3, le=60, description="backtest origins, a day apart; every fourth for slow models"
     )
     candidates: tuple[str, ...] = Field(
-        default=("autoregression", "ets", "seasonal_drift", "seasonal_mean", "seasonal_naive", "smoothing", "theta"),
+        default=(
+            "autoregression",
+            "daily_shape",
+            "ets",
+            "flat_median",
+            "recent_median",
+            "seasonal_drift",
+            "seasonal_mean",
+            "seasonal_median",
+            "seasonal_naive",
+            "smoothing",
+            "theta",
+        ),
         description="models backtested on every series",
     )
     costly_candidates: tuple[str, ...] = Field(

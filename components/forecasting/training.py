@@ -112,9 +112,20 @@ def _fold_crps(residuals: FloatArray, fold: int) -> float:
 
 
 def summarize(trained: Sequence[Trained]) -> dict[str, dict[str, float]]:
-    """Per candidate: mean MASE and CRPS, and their geometric means relative to seasonal-naive on the same folds."""
+    """Per candidate: mean MASE and CRPS, and their geometric means relative to seasonal-naive on the same folds.
+
+    Of a model with several variants the one with the lowest MASE stands for all.
+    """
     names = sorted({name for item in trained for name in item.figures})
-    return {name: _summary([item.figures for item in trained if name in item.figures], name) for name in names}
+    found = {name: _summary([item.figures for item in trained if name in item.figures], name) for name in names}
+    best: dict[str, str] = {}
+    for name in sorted(found, key=lambda name: (_rank(found[name]["mase_vs_seasonal_naive"]), name)):
+        best.setdefault(name.partition(".")[0], name)
+    return {name: found[name] for name in sorted(best.values())}
+
+
+def _rank(ratio: float) -> float:
+    return ratio if np.isfinite(ratio) else float("inf")
 
 
 def by_fold(trained: Sequence[Trained], name: str) -> list[tuple[float, float]]:

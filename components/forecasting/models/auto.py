@@ -14,17 +14,23 @@ from components.forecasting.series import FloatArray
 POWER = 6.0
 #: How much of a stretch's error, in logarithms, is the whole horizon's: neighbours know something of each other.
 SHARED = 0.3
+#: Fewer origins than a week's do not tell whether the median loses to seasonal-naive.
+ENOUGH = 7
 
 
 class Auto(Combination):
-    """Never worse than seasonal-naive on the backtests, by construction."""
+    """Never worse than seasonal-naive on a week of backtests or more, by construction."""
 
     name = "auto"
 
-    def weigh(self, errors: Mapping[str, FloatArray], combined: Callable[[Weights], float]) -> dict[str, FloatArray]:
+    def weigh(
+        self, errors: Mapping[str, FloatArray], combined: Callable[[Weights], float], origins: int
+    ) -> dict[str, FloatArray]:
         weights = inverse_weights({name: _shared(error) for name, error in errors.items()}, POWER)
         stretches = len(next(iter(errors.values())))
-        return weights if combined(weights) <= 1.0 else alone(BASELINE, stretches)
+        if origins >= ENOUGH and combined(weights) > 1.0:
+            return alone(BASELINE, stretches)
+        return weights
 
 
 def _shared(error: FloatArray) -> FloatArray:

@@ -22,7 +22,9 @@ class Ensemble(Combination):
 
     name = "ensemble"
 
-    def weigh(self, errors: Mapping[str, FloatArray], combined: Callable[[Weights], float]) -> dict[str, FloatArray]:
+    def weigh(
+        self, errors: Mapping[str, FloatArray], combined: Callable[[Weights], float], origins: int
+    ) -> dict[str, FloatArray]:
         return inverse_weights(errors, POWER)
 
 
