@@ -10,10 +10,11 @@ from typing import Any
 
 import polars as pl
 
-from components.actions.events import Event
+from components.actions.events import ROW, Event
 from components.actions.grouping import Group, detected_at
 from components.actions.specs import CorrelateParams
 from components.core.catalog import WatchedMetric
+from components.core.changes import follows
 from components.core.times import iso
 
 # Kinds of metrics that callers of a service feel.
@@ -43,7 +44,7 @@ def from_group(
     quiet = group.end + timedelta(minutes=params.quiet_min)
     resolved = quiet if quiet <= as_of else None
     worst = max(group.events, key=lambda event: event.score)
-    evidence = [_anomaly_evidence(event) for event in group.events] + _log_evidence(group, logs)
+    evidence = [_anomaly_evidence(event, changes) for event in group.events] + _log_evidence(group, logs)
     timeline = _timeline(group, detected, resolved, changes)
     return {
         "incident_id": incident_id("anomaly", group.events[0].service, group.events[0].metric, iso(group.start)),
@@ -208,8 +209,9 @@ def _title(worst: Event, group: Group) -> str:
     return f"{worst.service}: {worst.metric} abnormal{more}{where}"
 
 
-def _anomaly_evidence(event: Event) -> dict[str, Any]:
-    text = event.reason or f"{event.metric} left its usual band"
+def _anomaly_evidence(event: Event, changes: pl.DataFrame) -> dict[str, Any]:
+    followed = follows(changes.filter(pl.col("service") == event.service), event.start, ROW)
+    text = ", ".join(filter(None, (event.reason or f"{event.metric} left its usual band", followed)))
     span = {"start": iso(event.start), "end": iso(event.end)}
     return {
         "kind": "anomaly",

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from components.anomaly import calibration, detectors
+from components.anomaly import calibration, counters, detectors
 from components.anomaly.detector import Detector, Scores, Tuning
 from components.anomaly.panel import DAY_US, HOUR_US, SECOND_US, FloatArray, Panel, panel_of
 from components.anomaly.reasons import level_name, reason
 from components.anomaly.specs import DetectParams
 from components.core.catalog import watched
+from components.core.changes import follows
 from components.core.errors import InputError, ParamsError
 from components.core.files import SeriesFile
 from components.core.times import iso
@@ -27,12 +28,16 @@ _SEASONAL, _DAYS_OF_HABIT = ("auto", "recent_days", "seasonal"), 3
 
 @dataclass(frozen=True)
 class Detection:
-    """The answer for one file: `panel` and `scores` by unique sorted instant, `events` numbers them (0 outside)."""
+    """The answer for one file: `panel` and `scores` by unique sorted instant, `events` numbers them (0 outside).
+
+    counters: the columns of which `panel` and `scores` have the increase per row.
+    """
 
     panel: Panel
     scores: Scores
     events: npt.NDArray[np.int64]
     detector: str
+    counters: tuple[str, ...] = ()
 
     @property
     def anomalous(self) -> npt.NDArray[np.bool_]:
@@ -57,9 +62,12 @@ def detect(
     earlier = _earlier(series, history)
     whole = panel_of(pl.concat([earlier, series.frame]), watched(series.columns)) if earlier is not None else panel
     detector = detectors.create(name, tuning_of(params))
+    whole, counted = counters.as_increases(whole, detector.first_cut(whole) if len(whole) else 0)
     scores = _last(_run(detector, whole, retrospective), len(panel))
+    panel = whole.rows(len(whole) - len(panel), len(whole))
     pause = max(int(params.merge_gap_minutes * 60 * SECOND_US), params.persistence_of * panel.rows(0, 1001).step_us())
-    return Detection(panel, scores, calibration.number_events(panel.times, _written(scores.total) > 1, pause), name)
+    events = calibration.number_events(panel.times, _written(scores.total) > 1, pause)
+    return Detection(panel, scores, events, name, counted)
 
 
 def tuning_of(params: DetectParams) -> Tuning:
@@ -109,8 +117,11 @@ def contributions(detection: Detection, row: int) -> dict[str, float]:
     return {detection.panel.columns[i]: round(float(weights[i]), 3) for i in order if weights[i] >= 0.01}
 
 
-def summarize(detection: Detection, series: SeriesFile) -> str:
-    """A short text for people: rows, events, abstention, what was handled, the strongest events."""
+def summarize(detection: Detection, series: SeriesFile, changes: pl.DataFrame | None = None) -> str:
+    """A short text for people: rows, events, abstention, what was handled, the strongest events.
+
+    changes: rows `timestamp`, `what`; an event says which it follows.
+    """
     count = int(detection.events.max(initial=0))
     flagged = int(detection.anomalous.sum())
     found = f"{_count(count, 'anomaly event')} ({_count(flagged, 'row')})"
@@ -120,9 +131,11 @@ def summarize(detection: Detection, series: SeriesFile) -> str:
             "the whole file: too little history" if detection.scores.abstained.all() else "too little history before"
         )
         parts.append(f"abstained for {_duration(detection.abstained_for)} ({reason})")
+    if detection.counters:
+        parts.append(f"judged by increase per row, being a counter: {', '.join(detection.counters)}")
     if series.describe_problems():
         parts.append(series.describe_problems())
-    return "; ".join(parts) + "".join("\n  " + line for line in _strongest(detection))
+    return "; ".join(parts) + "".join("\n  " + line for line in _strongest(detection, changes))
 
 
 def _written(total: FloatArray) -> FloatArray:
@@ -158,13 +171,14 @@ def _last(scores: Scores, rows: int) -> Scores:
     return Scores(**arrays, members={name: votes[start:] for name, votes in scores.members.items()})
 
 
-def _strongest(detection: Detection, most: int = 5) -> list[str]:
+def _strongest(detection: Detection, changes: pl.DataFrame | None, most: int = 5) -> list[str]:
     lines = []
     for number in range(1, int(detection.events.max(initial=0)) + 1):
         rows = np.flatnonzero(detection.events == number)
         peak = int(rows[np.argmax(detection.scores.total[rows])])
         span = " to ".join(_time(detection, int(row)) for row in dict.fromkeys((rows[0], rows[-1])))
         parts = [f"event {number}: {span}", f"score {detection.scores.total[peak]:.1f}", *_why(detection, peak)]
+        parts += [text for text in [_followed(detection, changes, int(rows[0]))] if text]
         lines.append((float(detection.scores.total[peak]), ", ".join(parts)))
     return [text for _, text in sorted(lines, reverse=True)[:most]]
 
@@ -181,6 +195,11 @@ def _why(detection: Detection, row: int) -> list[str]:
     return [*words, *([f"{sum(votes)} of {len(votes)} detectors agree"] if votes else [])]
 
 
+def _followed(detection: Detection, changes: pl.DataFrame | None, row: int) -> str:
+    step = timedelta(microseconds=detection.panel.step_us())
+    return "" if changes is None else follows(changes, _instant(detection, row), step)
+
+
 def _level(detection: Detection, row: int) -> str:
     panel = detection.panel
     daily = panel.step_us() <= HOUR_US and panel.times[row] - panel.times[0] >= _DAYS_OF_HABIT * DAY_US
@@ -188,8 +207,12 @@ def _level(detection: Detection, row: int) -> str:
 
 
 def _time(detection: Detection, row: int) -> str:
-    instant = pl.Series([detection.panel.times[row]]).cast(pl.Datetime("us", "UTC"))[0]
-    return iso(instant)
+    return iso(_instant(detection, row))
+
+
+def _instant(detection: Detection, row: int) -> datetime:
+    instant: datetime = pl.Series([detection.panel.times[row]]).cast(pl.Datetime("us", "UTC"))[0]
+    return instant
 
 
 def _duration(span: timedelta) -> str:

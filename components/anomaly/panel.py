@@ -20,6 +20,9 @@ HOUR_US = 3600 * SECOND_US
 DAY_US = 24 * HOUR_US
 WEEK_US = 7 * DAY_US
 
+#: Values are held within this, so that their squares and products stay numbers.
+_VAST = 1e75
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -75,7 +78,7 @@ def panel_of(frame: pl.DataFrame, watched: Mapping[str, WatchedMetric] | None = 
     entries = [(watched or {}).get(name) for name in columns]
     return Panel(
         times,
-        np.ascontiguousarray(np.where(np.isfinite(values), values, np.nan)),
+        np.ascontiguousarray(np.clip(np.where(np.isfinite(values), values, np.nan), -_VAST, _VAST)),
         columns,
         np.array([entry is None or entry.bad in ("above", "both") for entry in entries], dtype=bool),
         np.array([entry is None or entry.bad in ("below", "both") for entry in entries], dtype=bool),

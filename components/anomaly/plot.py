@@ -66,7 +66,8 @@ def _draw_column(axis: Any, detection: Detection, times: Any, column: int) -> No
     if len(known):
         room = 0.15 * (known.max() - known.min()) or 1.0
         axis.set_ylim(known.min() - room, known.max() + room)
-    axis.set_ylabel(detection.panel.columns[column][:24])
+    name = detection.panel.columns[column]
+    axis.set_ylabel(name[:24] + ("\n(increase per row)" if name in detection.counters else ""))
 
 
 def _shade_events(axis: Any, detection: Detection, times: Any) -> None:

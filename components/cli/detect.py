@@ -39,6 +39,12 @@ def add(commands: Any) -> None:
         metavar="FILE",
         help="marks on earlier alarms: series (a file or column), start, end, verdict (false_alarm or real)",
     )
+    parser.add_argument(
+        "--changes",
+        type=Path,
+        metavar="FILE",
+        help="deployments and the like, for the words: timestamp, what[, service]",
+    )
     parser.add_argument("--plot", type=Path, metavar="PNG|HTML|DIR", help="draw series, band and events")
     parser.add_argument("--band", type=Path, metavar="FILE|DIR", help="write what was expected: CSV or Parquet")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE|DIR", help="CSV or Parquet")
@@ -52,6 +58,7 @@ def main(arguments: argparse.Namespace) -> int:
     from components.anomaly.specs import DetectParams
     from components.cli.batch import file_jobs, run_jobs
     from components.cli.params import params_of
+    from components.core.changes import read_changes
     from components.core.files import TABLE_SUFFIXES
 
     params = params_of(arguments.params, DetectParams, {} if arguments.seed is None else {"seed": arguments.seed})
@@ -61,6 +68,8 @@ def main(arguments: argparse.Namespace) -> int:
     directory = arguments.series.is_dir()
     if arguments.feedback:
         read_marks(arguments.feedback)
+    if arguments.changes:
+        read_changes(arguments.changes)
     jobs = file_jobs(arguments.series, arguments.output, TABLE_SUFFIXES)
     _check_outputs(arguments, directory)
     work = partial(
@@ -71,6 +80,7 @@ def main(arguments: argparse.Namespace) -> int:
         retrospective=arguments.retrospective,
         params=params.model_dump(),
         feedback=arguments.feedback,
+        changes=arguments.changes,
         plot=arguments.plot,
         band=arguments.band,
     )
@@ -103,6 +113,7 @@ def _detect_file(
     retrospective: bool,
     params: dict[str, Any],
     feedback: Path | None,
+    changes: Path | None,
     plot: Path | None,
     band: Path | None,
 ) -> str:
@@ -123,7 +134,16 @@ def _detect_file(
     if band:
         write_frame(band / job.source.relative_to(root) if root else band, band_frame(detection))
     write_frame(job.output, result_frame(detection, series))
-    return summarize(detection, series) + said
+    return summarize(detection, series, _own_changes(changes, series) if changes else None) + said
+
+
+def _own_changes(changes: Path, series: SeriesFile) -> Any:
+    """The changes of the service that the file is named after; all of them where no change names it."""
+    from components.core.changes import read_changes
+
+    every = read_changes(changes)
+    own = every.filter(every["service"] == series.path.stem)
+    return own if len(own) else every
 
 
 def _own_knob(feedback: Path | None, series: SeriesFile, params: DetectParams) -> tuple[DetectParams, str]:

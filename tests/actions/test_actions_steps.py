@@ -86,6 +86,9 @@ def test_log_changes_and_deployments_stand_in_the_evidence(lake: Lake, tmp_path:
     logs = [item for item in json.loads(incident["evidence"]) if item["kind"] == "log"]
     assert logs[0]["text"] == "50 × “boom <*>” (never seen before)"
     assert json.loads(incident["timeline"])[0]["text"] == "pay: deploy 4.1"
+    abnormal = [item["text"] for item in json.loads(incident["evidence"]) if item["kind"] == "anomaly"]
+    assert all(text.endswith(", 10 minutes after deploy 4.1") for text in abnormal)
+    assert len(abnormal) == 2
 
 
 def test_a_rerun_gives_the_same_bytes(lake: Lake, tmp_path: Path) -> None:

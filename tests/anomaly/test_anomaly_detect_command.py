@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from components.cli.detect import add
-from tests.anomaly.series import seasonal_panel, write_csv
+from tests.anomaly.series import seasonal_panel, with_values, write_csv
 
 
 def run(*arguments: object) -> int:
@@ -163,6 +163,8 @@ FINE = {
     "constant": "timestamp,value\n" + "".join(f"{1767571200 + 300 * i},5\n" for i in range(400)),
     "infinities": "timestamp,value\n"
     + "".join(f"{1767571200 + 300 * i},{'inf' if i % 50 == 7 else i % 7}\n" for i in range(400)),
+    "vast": "timestamp,value\n"
+    + "".join(f"{1767571200 + 300 * i},{(-1) ** i * (i * 7919 % 101)}e300\n" for i in range(400)),
     "same instant": "timestamp,value\n" + "1767571200,5\n" * 100,
     "jump back": "timestamp,value\n"
     + "".join(f"{1767571200 + 300 * (i if i < 300 else i - 288)},{i % 5}\n" for i in range(500)),
@@ -180,6 +182,7 @@ BAD = {
 
 @pytest.mark.parametrize("case", FINE)
 @pytest.mark.parametrize("detector", ["seasonal", "auto"])
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_awkward_files_are_scored_without_alarm(case: str, detector: str, tmp_path: Path):
     source = tmp_path / "a.csv"
     source.write_text(FINE[case], errors="surrogateescape")
@@ -286,4 +289,36 @@ def test_a_bad_file_of_marks_stops_before_any_work(outage: Path, capsys: pytest.
     marks.write_text("series,start,end,verdict\ncpu,2026-01-06,2026-01-07,perhaps\n")
     assert run(outage, "--feedback", marks, "--output", outage.parent / "o.csv") == 2
     assert "marks.csv, row 1: verdict 'perhaps'" in capsys.readouterr().err
+    assert not (outage.parent / "o.csv").exists()
+
+
+def test_a_counter_is_judged_by_its_increase(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    panel = seasonal_panel(4)
+    panel.values[1000:1012] *= 4
+    counted = np.cumsum(panel.values, axis=0)
+    counted[600:] -= counted[599]
+    source = write_csv(tmp_path / "a.csv", with_values(panel, counted), ("requests_total",))
+    output = tmp_path / "o.csv"
+    assert run(source, "--output", output, "--plot", tmp_path / "p.png") == 0
+    found = pl.read_csv(output)["is_anomaly"]
+    assert found[1001:1012].all()
+    assert found[:1000].sum() == 0
+    assert "judged by increase per row, being a counter: requests_total" in capsys.readouterr().out
+
+
+def test_an_event_names_the_change_it_follows(outage: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changes = outage.parent / "changes.csv"
+    # Row 1000 is Thursday, 11:20.
+    changes.write_text(
+        "timestamp,service,what\n2026-01-08T11:08:00Z,cpu,release 4.1\n2026-01-08T11:15:00Z,other,release 9\n"
+    )
+    assert run(outage, "--changes", changes, "--output", outage.parent / "o.csv") == 0
+    assert ", 12 minutes after release 4.1" in capsys.readouterr().out
+
+
+def test_a_bad_file_of_changes_stops_before_any_work(outage: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changes = outage.parent / "changes.csv"
+    changes.write_text("when,what\n2026-01-08T11:08:00Z,release 4.1\n")
+    assert run(outage, "--changes", changes, "--output", outage.parent / "o.csv") == 2
+    assert "changes.csv: no column 'timestamp'" in capsys.readouterr().err
     assert not (outage.parent / "o.csv").exists()
