@@ -25,7 +25,7 @@ _MOST_ROWS = 20_000
 #: Known rows without which there is no tail, and no evidence.
 _LEAST_KNOWN = 20
 #: A lone row must show this many times the evidence that confirmed ones must.
-_LONE_FACTOR = 1.25
+_LONE_FACTOR = 1.5
 #: Evidence of a row that is nothing special.
 _USUAL_EVIDENCE = 1.0
 #: Evidence fades by these factors a row, quickly and slowly; what has just alarmed alarms again sooner.
@@ -34,12 +34,12 @@ _FADING = (0.9, 0.98)
 FADED_ROWS = 127
 #: Threshold of the mean evidence at one accepted false event a week and five-minute rows, and how it moves: per
 #: factor of ten of accepted false events, per factor of ten of rows a week, with the number of columns pooled.
-_LIMIT, _PER_KNOB, _PER_ROWS, _PER_COLUMNS = 1.5, 0.65, 0.2, 0.3
+_LIMIT, _PER_KNOB, _PER_ROWS, _PER_COLUMNS = 1.35, 0.65, 0.25, 0.3
 _ROWS_A_WEEK = 2016
 #: Every second row of history shows this much; a looser knob cannot mean more.
 _LEAST_LIMIT = 0.3
 #: A peak on this share of the days is a habit; exceeding this quantile of its heights by the margin is news.
-_HABIT_SHARE, _HABIT_TOP, _HABIT_MARGIN = 0.7, 0.8, 1.15
+_HABIT_SHARE, _HABIT_TOP, _HABIT_MARGIN = 0.9, 0.8, 1.15
 #: Days that a habit takes, and the newest that are looked at.
 _HABIT_DAYS, _MOST_DAYS = 5, 30
 
@@ -104,28 +104,29 @@ def lasting(evidence: FloatArray) -> FloatArray:
     return result
 
 
-def habit(lasting: FloatArray, times: TimeArray, limits: FloatArray) -> FloatArray:
-    """Per column the evidence that exceeds a habit: a peak above the limit on most days is no anomaly.
+def habit(lasting: FloatArray, times: TimeArray, usual: FloatArray) -> FloatArray:
+    """Per column the evidence that exceeds a habit, 0 where there is none: a peak on nearly all days is no anomaly.
 
-    lasting: rows by columns; limits: per column. The limits themselves where there is no habit or too few days.
+    lasting: rows by columns; usual: the limit that makes a peak, per column. It must be the same whatever the knob:
+    else a looser one, by which all days have peaks, would find less.
     """
+    none = np.zeros_like(usual)
     if not len(times) or times[-1] - times[0] < _HABIT_DAYS * DAY_US:
-        return limits
+        return none
     day = (times[-1] - times) // DAY_US
     near = day < _MOST_DAYS
     starts = np.flatnonzero(np.diff(day[near], prepend=-1))
     peaks = np.maximum.reduceat(lasting[near], starts, axis=0)
-    most_days = robust.quantile(peaks, 1 - _HABIT_SHARE) * _HABIT_MARGIN >= limits
-    result: FloatArray = np.where(
-        most_days, np.fmax(robust.quantile(peaks, _HABIT_TOP) * _HABIT_MARGIN, limits), limits
-    )
+    most_days = robust.quantile(peaks, 1 - _HABIT_SHARE) * _HABIT_MARGIN >= usual
+    result: FloatArray = np.where(most_days, robust.quantile(peaks, _HABIT_TOP) * _HABIT_MARGIN, none)
     return result
 
 
 def scores(confirmed: FloatArray, lasting: FloatArray, limit: FloatArray | float) -> FloatArray:
-    """Lasting evidence over the limit. A row that is itself nothing special is over: it never exceeds 1."""
+    """Lasting evidence over the limit. A row that is itself nothing special, by itself, is over: it never exceeds 1."""
     found = lasting / limit
-    result: FloatArray = np.where(confirmed < _USUAL_EVIDENCE, np.minimum(found, 1.0), found)
+    special = np.minimum(_USUAL_EVIDENCE, limit)
+    result: FloatArray = np.where(confirmed < special, np.minimum(found, 1.0), found)
     return result
 
 

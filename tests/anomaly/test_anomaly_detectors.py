@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -192,6 +193,19 @@ def test_the_knob_bounds_false_events():
         events = sum(int(number_events(panel.times[:2016], c > 1, HOUR_US).max()) for c in columns.T)
         # 30 series for a week at half an event each.
         assert events <= 15
+
+
+@pytest.mark.parametrize("name", ["seasonal", "auto"])
+def test_a_looser_knob_flags_what_a_stricter_one_does_and_more(name: str):
+    panel = seasonal_panel(14, seed=5)
+    panel.values[36::288] += 60
+    panel.values[3000:3006] *= 1.4
+    found = [
+        detectors.create(name, Tuning(expected_false_events_per_week=knob)).score_causally(panel).total > 1
+        for knob in (0.1, 0.5, 5, 50)
+    ]
+    assert all((looser | ~stricter).all() for stricter, looser in pairwise(found))
+    assert found[0].sum() <= found[1].sum() < found[-1].sum()
 
 
 def test_a_past_fault_does_not_blind():

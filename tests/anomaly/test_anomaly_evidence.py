@@ -46,7 +46,7 @@ def test_columns_are_pooled_by_their_root_mean_square_of_what_is_known() -> None
 
 @pytest.mark.parametrize(
     ("rows", "expected"),
-    [([0, 5, 0], [0, 4, 0]), ([5, 5, 0], [4, 5, 0]), ([5, 0, 5], [4, 0, 5]), ([5, 0, 0, 5], [4, 0, 0, 4])],
+    [([0, 6, 0], [0, 4, 0]), ([6, 6, 0], [4, 6, 0]), ([6, 0, 6], [4, 0, 6]), ([6, 0, 0, 6], [4, 0, 0, 4])],
     ids=str,
 )
 def test_a_lone_row_counts_for_less_than_one_that_a_second_bears_out(rows: list[float], expected: list[float]) -> None:
@@ -63,15 +63,16 @@ def test_what_was_evident_fades_and_is_forgotten() -> None:
 
 def test_a_row_that_is_nothing_special_never_exceeds_one() -> None:
     assert evidence.scores(column([0.9, 1.1]), column([8.0, 8.0]), 2.0)[:, 0].tolist() == [1.0, 4.0]
+    assert evidence.scores(column([0.4, 0.6]), column([1.0, 1.0]), 0.5)[:, 0].tolist() == [1.0, 2.0], "a loose knob"
 
 
 @pytest.mark.parametrize(
     ("knob", "step_us", "columns", "expected"),
     [
-        (1.0, STEP_US, 1, 1.5),
-        (0.1, STEP_US, 1, 2.15),
-        (1.0, 10 * STEP_US, 1, 1.3),
-        (1.0, STEP_US, 4, 1.35),
+        (1.0, STEP_US, 1, 1.35),
+        (0.1, STEP_US, 1, 2.0),
+        (1.0, 10 * STEP_US, 1, 1.1),
+        (1.0, STEP_US, 4, 1.2),
         (1000.0, STEP_US, 38, 0.3),
     ],
 )
@@ -88,10 +89,16 @@ def days(peaks: list[float]) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize(
     ("peaks", "expected"),
-    [([3.0] * 10, 3.45), ([3.0] * 4, 2.0), ([3.0, 0.0] * 5, 2.0), ([1.0] * 10, 2.0), ([3.0] * 9 + [9.0], 3.45)],
-    ids=["most days", "too few days", "every second day", "below the limit", "one far above"],
+    [
+        ([3.0] * 10, 3.45),
+        ([3.0] * 4, 0.0),
+        ([3.0, 3.0, 3.0, 0.0] * 3, 0.0),
+        ([1.0] * 10, 0.0),
+        ([3.0] * 9 + [9.0], 3.45),
+    ],
+    ids=["all days", "too few days", "three days of four", "below the limit", "one far above"],
 )
-def test_a_peak_on_most_days_is_a_habit(peaks: list[float], expected: float) -> None:
+def test_a_peak_on_nearly_all_days_is_a_habit(peaks: list[float], expected: float) -> None:
     assert evidence.habit(*days(peaks), np.array([2.0])).tolist() == [pytest.approx(expected)]
 
 

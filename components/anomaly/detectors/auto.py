@@ -22,7 +22,7 @@ from components.anomaly.detectors import (
     variance,
 )
 from components.anomaly.evidence import Tail
-from components.anomaly.panel import FloatArray, Panel
+from components.anomaly.panel import FloatArray, Panel, TimeArray
 
 MEMBERS = (recent_days, autoregressive, polynomial, subsequence_pca, nearest_neighbours, variance)
 #: Rows at the start of a history that members without a past judge wrongly.
@@ -55,7 +55,7 @@ class Detector(detector.Detector):
         self._fit_tails(found, cuts[0], len(history))
         seen = slice(cuts[0], len(history))
         _, lasting = self._lasting(self._evidence(found, seen))
-        self.habits = evidence.habit(lasting, history.times[seen], self._limits(history.values.shape[1]))
+        self.habits = self._habits(lasting, history.times[seen])
 
     def score(self, panel: Panel) -> Scores:
         found = [member.surprise(panel) for member in self.members]
@@ -77,10 +77,9 @@ class Detector(detector.Detector):
         expected, lower, upper = (np.concatenate(part) for part in zip(*bands, strict=True))
         whole = np.concatenate(votes, axis=1)
         confirmed, lasting = self._lasting(whole)
-        limits = self._limits(panel.values.shape[1])
-        habits = np.tile(limits, (len(panel), 1))
+        habits = np.tile(self._habits(lasting[:0], panel.times[:0]), (len(panel), 1))
         for start, end in zip(cuts, [*cuts[1:], len(panel)], strict=True) if cuts else ():
-            habits[start:end] = evidence.habit(lasting[cuts[0] : start], panel.times[cuts[0] : start], limits)
+            habits[start:end] = self._habits(lasting[cuts[0] : start], panel.times[cuts[0] : start])
         return self._judged(whole, confirmed, lasting, habits, (expected, lower, upper))
 
     def judge(self, grades: FloatArray) -> FloatArray:
@@ -158,12 +157,17 @@ class Detector(detector.Detector):
         }
         return Scores(found[:, :-1], found[:, -1], np.isnan(confirmed[:, -1]), *band, members)
 
-    def _limits(self, columns: int) -> FloatArray:
-        """What an anomaly takes, by column, and as a last one for all of them together."""
-        return np.array([*[self._limit(1)] * columns, self._limit(columns)])
+    def _habits(self, lasting: FloatArray, times: TimeArray) -> FloatArray:
+        """What an anomaly takes after these rows, by column, and as a last one for all columns together."""
+        columns = lasting.shape[1] - 1
+        limits, usual = (
+            np.array([*[self._limit(1, knob)] * columns, self._limit(columns, knob)])
+            for knob in (None, Tuning.expected_false_events_per_week)
+        )
+        return np.maximum(limits, evidence.habit(lasting, times, usual))
 
-    def _limit(self, columns: int) -> float:
-        return evidence.limit(self.tuning.expected_false_events_per_week, self.step_us, columns)
+    def _limit(self, columns: int, knob: float | None = None) -> float:
+        return evidence.limit(knob or self.tuning.expected_false_events_per_week, self.step_us, columns)
 
     def _band(self, band: Band | None, rows: slice) -> tuple[FloatArray, FloatArray, FloatArray]:
         """What the last days expect, and how far from it that member alone would report an anomaly."""
