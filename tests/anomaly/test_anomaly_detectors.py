@@ -195,17 +195,17 @@ def test_the_knob_bounds_false_events():
         assert events <= 15
 
 
-@pytest.mark.parametrize("name", ["seasonal", "auto"])
-def test_a_looser_knob_flags_what_a_stricter_one_does_and_more(name: str):
+def test_a_looser_knob_flags_what_a_stricter_one_does_and_more():
     panel = seasonal_panel(14, seed=5)
     panel.values[36::288] += 60
-    panel.values[3000:3006] *= 1.4
+    for step in range(8):
+        panel.values[2600 + 150 * step : 2604 + 150 * step] *= 1.1 + 0.07 * step
     found = [
-        detectors.create(name, Tuning(expected_false_events_per_week=knob)).score_causally(panel).total > 1
+        detectors.create("auto", Tuning(expected_false_events_per_week=knob)).score_causally(panel).total > 1
         for knob in (0.1, 0.5, 5, 50)
     ]
     assert all((looser | ~stricter).all() for stricter, looser in pairwise(found))
-    assert found[0].sum() <= found[1].sum() < found[-1].sum()
+    assert all(stricter.sum() < looser.sum() for stricter, looser in pairwise(found))
 
 
 def test_a_past_fault_does_not_blind():
