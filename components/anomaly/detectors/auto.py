@@ -164,7 +164,8 @@ class Detector(detector.Detector):
             np.array([*[self._limit(1, knob)] * columns, self._limit(columns, knob)])
             for knob in (None, Tuning.expected_false_events_per_week)
         )
-        return np.maximum(limits, evidence.habit(lasting, times, usual))
+        result: FloatArray = np.maximum(limits, evidence.habit(lasting, times, usual))
+        return result
 
     def _limit(self, columns: int, knob: float | None = None) -> float:
         return evidence.limit(knob or self.tuning.expected_false_events_per_week, self.step_us, columns)
