@@ -18,6 +18,11 @@ FAST_CANDIDATES = (
 )  # fmt: skip
 
 
+#: Models that have learnt from many histories, by name.
+Learned = Mapping[str, Candidate]
+NOTHING: Learned = {}
+
+
 @dataclass(frozen=True)
 class Fitted:
     """What the backtests decided for one series, as plain data.
@@ -53,9 +58,14 @@ def forecast(
     model: str = "auto",
     candidates: Sequence[str] = FAST_CANDIDATES,
     origins: int = 21,
+    learned: Learned = NOTHING,
 ) -> Forecast:
-    """Forecast one history; ParamsError for an unknown model. Never fails on a history: it falls back with a reason."""
-    return apply(history, fit(history, horizon, model=model, candidates=candidates, origins=origins), horizon)
+    """Forecast one history; ParamsError for an unknown model. Never fails on a history: it falls back with a reason.
+
+    learned: models that have learnt from many histories already; one that has not learns from this one.
+    """
+    fitted = fit(history, horizon, model=model, candidates=candidates, origins=origins, learned=learned)
+    return apply(history, fitted, horizon, learned)
 
 
 def fit(
@@ -65,6 +75,7 @@ def fit(
     model: str = "auto",
     candidates: Sequence[str] = FAST_CANDIDATES,
     origins: int = 21,
+    learned: Learned = NOTHING,
 ) -> Fitted:
     """Backtest and weigh; what follows needs the history's newest values only."""
     chosen = models.get(model)
@@ -73,7 +84,8 @@ def fit(
         adapts = not isinstance(chosen, Candidate)
         return Fitted(alone(BASELINE, stretches.COUNT), offsets, reason="constant history", adapts=adapts)
     members = models.pool(candidates) if not isinstance(chosen, Candidate) else _with_baseline(chosen)
-    tested = backtest.run(history, members, horizon, origins)
+    taught = [learned.get(member.name) or _taught(member, history, horizon, origins) for member in members]
+    tested = backtest.run(history, taught, horizon, origins)
     return weigh(history, tested, model, horizon)
 
 
@@ -98,7 +110,7 @@ def weigh_only(tested: backtest.Backtest, model: str) -> Weights:
     return chosen.weigh(usable, tested.score, len(tested.origins)) if usable else alone(BASELINE, stretches.COUNT)
 
 
-def apply(history: History, fitted: Fitted, horizon: int) -> Forecast:
+def apply(history: History, fitted: Fitted, horizon: int, learned: Learned = NOTHING) -> Forecast:
     """The forecast of a fitted series; a candidate that fails now gives way to seasonal-naive with its reason."""
     growing = growth.detect(history) if fitted.adapts else None
     if growing is not None:
@@ -108,7 +120,7 @@ def apply(history: History, fitted: Fitted, horizon: int) -> Forecast:
     points: dict[str, FloatArray] = {}
     for name in fitted.weights:
         try:
-            points[name] = models.candidate(name).points(history, horizon)
+            points[name] = (learned.get(name) or models.candidate(name)).points(history, horizon)
         except Unfit as problem:
             reason = str(problem)
     used = {name: share for name, share in fitted.weights.items() if name in points}
@@ -117,6 +129,20 @@ def apply(history: History, fitted: Fitted, horizon: int) -> Forecast:
     median = stretches.combine(points, used, history.day)
     quantiles = intervals.quantiles(history, median, fitted.offsets[:, :horizon])
     return Forecast(history.clip(median), quantiles, describe_weights(used), reason, fitted.ratio)
+
+
+def _taught(member: Candidate, history: History, horizon: int, origins: int) -> Candidate:
+    """For backtests: a model that learns, from the older half of the origins' past; the newer half judges it."""
+    chosen = backtest.choose_origins(history, horizon, origins)
+    if not member.shares or not chosen:
+        return member
+    known = history.until(chosen[len(chosen) // 2])
+    try:
+        taught = member.learn([known])
+    except Unfit:
+        return member
+    taught.min_days = len(known) / history.day
+    return taught
 
 
 def _without_backtest(history: History, model: str, horizon: int) -> Fitted:

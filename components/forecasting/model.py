@@ -7,9 +7,10 @@ are not a model's business: they come from backtest residuals, the same way for 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.forecasting.series import FloatArray, History
 
@@ -33,6 +34,8 @@ class Candidate(ABC):
     min_days: float = 2.0
     #: Slow models are backtested at every fourth origin only.
     slow: bool = False
+    #: Whether `learn` learns from many histories at once.
+    shares: bool = False
 
     @abstractmethod
     def forecast(self, history: History, horizon: int) -> FloatArray:
@@ -41,6 +44,18 @@ class Candidate(ABC):
     def variants(self) -> tuple[Candidate, ...]:
         """What stands for this model among the candidates of a combination: itself, or one for each setting."""
         return (self,)
+
+    def learn(self, histories: Sequence[History]) -> Candidate:
+        """This model having learnt from many histories what it shares among them; itself where it shares nothing."""
+        return self
+
+    def state(self) -> Mapping[str, NDArray[np.generic]]:
+        """What was learnt, as plain arrays for `restore`; empty where nothing was."""
+        return {}
+
+    def restore(self, state: Mapping[str, NDArray[np.generic]]) -> Candidate:
+        """This model having learnt what `state` gave."""
+        return self
 
     def points(self, history: History, horizon: int) -> FloatArray:
         """`forecast`, held inside what the series can be; Unfit where the model is not finite or explodes."""

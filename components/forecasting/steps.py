@@ -37,10 +37,16 @@ def train(io: StepIO, params: TrainParams) -> dict[str, Any]:
     known = panel.histories(rows.filter(pl.col("timestamp") < split), capacities) if len(rows) else {}
     plans = _plans(names, known, rows, catalog, params)
     logger.info("training %d series, up to %s", len(plans), split and iso(split))
+    early, whole = training.learn(plans, params.horizon_h, params.origins)
     results = training.train(
-        plans, model=params.model, horizon=params.horizon_h, origins=params.origins, workers=params.workers
+        plans,
+        model=params.model,
+        horizon=params.horizon_h,
+        origins=params.origins,
+        workers=params.workers,
+        learned=early,
     )
-    model = trained.TrainedModel(MODEL_NAME, params.horizon_h, {r.name: r.fitted for r in results}, capacities)
+    model = trained.TrainedModel(MODEL_NAME, params.horizon_h, {r.name: r.fitted for r in results}, capacities, whole)
     with io.write_folder("model") as folder:
         trained.save(folder, model)
     io.write_table("holdout", holdout.take(rows, split, set(known)))

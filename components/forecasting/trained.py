@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 
 from components.core.arrays import write_arrays
-from components.core.errors import InputError
-from components.forecasting import forecast, panel
-from components.forecasting.forecast import Fitted, Forecast
+from components.core.errors import InputError, ParamsError
+from components.forecasting import forecast, models, panel
+from components.forecasting.forecast import NOTHING, Fitted, Forecast, Learned
+from components.forecasting.model import Candidate
 from components.forecasting.series import History
 
 LOADER = "components.forecasting.pyfunc"
@@ -21,19 +22,23 @@ LOADER = "components.forecasting.pyfunc"
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """Fitted series by series_id; a series it does not know is backtested on the fly with the fast candidates."""
+    """Fitted series by series_id, and what models learnt from all of them together.
+
+    A series it does not know is backtested on the fly with the fast candidates.
+    """
 
     name: str
     horizon: int
     fitted: Mapping[str, Fitted]
     capacities: Mapping[str, float]
+    learned: Learned = NOTHING
 
     def forecast(self, histories: Mapping[str, History], horizon: int) -> dict[str, Forecast]:
         """Forecast every history; longer than it was trained for only by fitting again."""
         found = {}
         for name, history in histories.items():
             known = self.fitted.get(name) if horizon <= self.horizon else None
-            found[name] = forecast.apply(history, known or forecast.fit(history, horizon), horizon)
+            found[name] = forecast.apply(history, known or forecast.fit(history, horizon), horizon, self.learned)
         return found
 
     def histories(self, rows: pl.DataFrame) -> dict[str, History]:
@@ -42,18 +47,23 @@ class TrainedModel:
 
 
 def save(folder: Path, model: TrainedModel) -> None:
-    """Write model.json and offsets.npz; the same model gives the same bytes."""
+    """Write model.json, offsets.npz and one NPZ for each model that learnt; the same model gives the same bytes."""
     names = sorted(model.fitted)
+    used = {name for one in model.fitted.values() for name in one.weights}
+    learned = sorted(used & set(model.learned))
     content = {
         "name": model.name,
         "loader_module": LOADER,
         "horizon_h": model.horizon,
         "capacities": dict(sorted(model.capacities.items())),
+        "learned": learned,
         "series": {name: _as_json(model.fitted[name]) for name in names},
     }
     (folder / "model.json").write_text(json.dumps(content, indent=1, sort_keys=True))
     offsets = np.stack([model.fitted[name].offsets for name in names]) if names else np.zeros((0, 7, model.horizon))
     write_arrays(folder / "offsets.npz", {"offsets": offsets.astype(np.float32)})
+    for name in learned:
+        write_arrays(folder / f"{name}.npz", dict(model.learned[name].state()))
 
 
 def load(folder: Path) -> TrainedModel:
@@ -73,9 +83,16 @@ def load(folder: Path) -> TrainedModel:
             )
             for i, (name, item) in enumerate(sorted(content["series"].items()))
         }
-        return TrainedModel(content["name"], content["horizon_h"], fitted, content["capacities"])
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        learned = {name: _restored(folder, name) for name in content["learned"]}
+        return TrainedModel(content["name"], content["horizon_h"], fitted, content["capacities"], learned)
+    except (ParamsError, OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise InputError(f"{folder}: not a forecasting model ({error!r}); train it again") from None
+
+
+def _restored(folder: Path, name: str) -> Candidate:
+    model = models.candidate(name)
+    with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:
+        return model.restore(dict(arrays))
 
 
 def _as_json(fitted: Fitted) -> dict[str, object]:

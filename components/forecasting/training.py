@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
@@ -12,9 +13,9 @@ import numpy as np
 
 from components.forecasting import backtest, evaluation, forecast, growth, models, stretches
 from components.forecasting.backtest import Backtest
-from components.forecasting.forecast import Fitted
+from components.forecasting.forecast import NOTHING, Fitted, Learned
 from components.forecasting.intervals import LEVELS
-from components.forecasting.model import BASELINE
+from components.forecasting.model import BASELINE, Candidate, Unfit
 from components.forecasting.series import FloatArray, History
 
 #: Fewer series than this are not worth starting processes for.
@@ -52,21 +53,46 @@ class Trained:
     figures: Mapping[str, Figures]
 
 
-def train(plans: Sequence[Plan], *, model: str, horizon: int, origins: int, workers: int) -> list[Trained]:
+def learn(plans: Sequence[Plan], horizon: int, origins: int) -> tuple[Learned, Learned]:
+    """The models that learn from many series at once, each from all the series that have it as a candidate.
+
+    Twice: for the backtests from what was known before the oldest origin of each series, and to serve from everything.
+    One that finds nothing to learn from is left out.
+    """
+    early: dict[str, Candidate] = {}
+    whole: dict[str, Candidate] = {}
+    for member in models.pool({name for plan in plans for name in plan.candidates}):
+        if not member.shares:
+            continue
+        histories = [plan.history for plan in plans if member.name in plan.candidates]
+        chosen = [backtest.choose_origins(history, horizon, origins) for history in histories]
+        pasts = [history.until(at[0]) for history, at in zip(histories, chosen, strict=True) if at]
+        with suppress(Unfit):
+            early[member.name] = member.learn(pasts)
+            whole[member.name] = member.learn(histories)
+    return early, whole
+
+
+def train(
+    plans: Sequence[Plan], *, model: str, horizon: int, origins: int, workers: int, learned: Learned = NOTHING
+) -> list[Trained]:
     """Train every plan, in the plans' order; the result does not depend on `workers`."""
-    work = partial(train_one, model=model, horizon=horizon, origins=origins)
+    work = partial(train_one, model=model, horizon=horizon, origins=origins, learned=learned)
     if workers == 1 or len(plans) < MIN_PARALLEL:
         return [work(plan) for plan in plans]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         return list(pool.map(work, plans, chunksize=2))
 
 
-def train_one(plan: Plan, *, model: str, horizon: int, origins: int) -> Trained:
+def train_one(plan: Plan, *, model: str, horizon: int, origins: int, learned: Learned = NOTHING) -> Trained:
     """Backtest one series, weigh its candidates, measure them."""
     history = plan.history
     if float(np.ptp(history.values)) == 0 or not backtest.choose_origins(history, horizon, origins):
         return Trained(plan.name, forecast.fit(history, horizon, model=model), {})
-    tested = backtest.run(history, models.pool(plan.candidates), horizon, origins)
+    members = [learned.get(member.name) or member for member in models.pool(plan.candidates)]
+    # One that found nothing to learn from would learn anew at every origin.
+    members = [member for member in members if not member.shares or member.name in learned]
+    tested = backtest.run(history, members, horizon, origins)
     fitted = forecast.weigh(history, tested, model, horizon)
     scale = evaluation.naive_scale(history.values, history.day)
     if scale is None:

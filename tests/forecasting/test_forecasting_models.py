@@ -16,10 +16,12 @@ from tests.forecasting.conftest import filling_disk, history, seasonal
 CANDIDATES = [name for name in models.names() if isinstance(models.get(name), Candidate)]
 
 
-def test_models_of_commands_md_are_there_and_later_ones_are_refused_by_name() -> None:
-    assert {"arima", "auto", "ensemble", "ets", "prophet", "seasonal_naive", "theta"} <= set(models.names())
-    with pytest.raises(ParamsError, match=r"no model 'lstm'; available: arima, auto, .*theta"):
-        models.get("lstm")
+def test_the_models_of_the_command_are_there_and_others_are_refused_by_name() -> None:
+    assert {"arima", "auto", "automl", "ensemble", "ets", "lstm", "prophet", "seasonal_naive", "tft", "theta"} <= set(
+        models.names()
+    )
+    with pytest.raises(ParamsError, match=r"no model 'nbeats'; available: arima, auto, .*theta"):
+        models.get("nbeats")
 
 
 @pytest.mark.parametrize("name", models.names())

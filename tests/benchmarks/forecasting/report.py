@@ -18,7 +18,8 @@ _HEAD = (
     "geometric mean over series, lower is better, 95 % bootstrap interval over series in brackets. *80 %*, *95 %*: "
     "share of hours inside the interval, each cut-off alike. *Exploded*: forecasts whose 95 % interval leaves the "
     "range seen by more than {room:g} times its width. One configuration for all; every model's intervals are made "
-    "from its own backtests. The rules were made with these series in view, so that others may fare worse."
+    "from its own backtests. lstm, tft and automl are taught once by all series of the run, up to the oldest backtest "
+    "before each one's first cut-off. The rules were made with these series in view, so that others may fare worse."
 )
 
 
