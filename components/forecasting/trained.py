@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import polars as pl
 from components.core.arrays import write_arrays
 from components.core.errors import InputError, ParamsError
 from components.forecasting import forecast, models, panel
-from components.forecasting.forecast import NOTHING, Fitted, Forecast, Learned
+from components.forecasting.forecast import Fitted, Forecast, Learned
 from components.forecasting.model import Candidate
 from components.forecasting.series import History
 
@@ -31,7 +31,7 @@ class TrainedModel:
     horizon: int
     fitted: Mapping[str, Fitted]
     capacities: Mapping[str, float]
-    learned: Learned = NOTHING
+    learned: Learned = field(default_factory=dict)
 
     def forecast(self, histories: Mapping[str, History], horizon: int) -> dict[str, Forecast]:
         """Forecast every history; longer than it was trained for only by fitting again."""

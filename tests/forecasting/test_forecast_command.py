@@ -130,7 +130,7 @@ BAD_ARGUMENTS = {
     "zero": (("--horizon", "0h"), "--horizon '0h' is not a span"),
     "short": (("--horizon", "10m"), "shorter than one step"),
     "long": (("--horizon", "9000d"), "raise --frequency"),
-    "model": (("--model", "lstm"), "no model 'lstm'; available: arima"),
+    "model": (("--model", "nbeats"), "no model 'nbeats'; available: arima"),
     "params": (("--params", "{"), "not JSON"),
     "unknown": (("--params", '{"capcity": 1}'), "'capcity'"),
     "capacity": (("--params", '{"capacity": 1}'), "past the capacity 1"),
@@ -156,6 +156,7 @@ ODD_HISTORIES = {
     "shorter than the horizon": frame(seasonal(100)),
     "a week missing": pl.concat([frame(seasonal(500))[:200], frame(seasonal(500))[368:]]),
     "irregular": frame(seasonal(400)).sample(150, seed=1, shuffle=True),
+    "a counter with resets": frame(np.arange(400) % 60 * 1.0),
     "minus infinity": frame(np.where(np.arange(200) % 50 == 3, -np.inf, seasonal(200))),
 }
 

@@ -13,7 +13,15 @@ from components.forecasting.forecast import forecast
 from components.forecasting.model import Candidate, Unfit, guard
 from tests.forecasting.conftest import filling_disk, history, seasonal
 
-CANDIDATES = [name for name in models.names() if isinstance(models.get(name), Candidate)]
+
+def _marked(name: str) -> object:
+    """Models that learn take seconds."""
+    model = models.get(name)
+    learns = isinstance(model, Candidate) and model.shares
+    return pytest.param(name, marks=pytest.mark.slow) if learns else name
+
+
+CANDIDATES = [_marked(name) for name in models.names() if isinstance(models.get(name), Candidate)]
 
 
 def test_the_models_of_the_command_are_there_and_others_are_refused_by_name() -> None:

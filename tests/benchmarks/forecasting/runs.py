@@ -46,7 +46,7 @@ def run_all(cases: Sequence[Case], names: Sequence[str], workers: int) -> list[S
 
 
 def learn(cases: Sequence[Case], names: Sequence[str]) -> dict[str, Candidate]:
-    """Models that share what they learn, taught once by all series, up to the oldest backtest before the first cut-off."""
+    """Models that share what they learn, taught by all series, up to the oldest backtest before the first cut-off."""
     first: dict[tuple[str, str], Case] = {}
     for case in sorted(cases, key=lambda case: case.cutoff):
         first.setdefault((case.set, case.name), case)
