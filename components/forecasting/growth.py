@@ -5,10 +5,12 @@ Backtests speak for the whole past, most of which lies before such a growth; thi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
+from scipy.special import log_ndtr
 
 from components.forecasting import sawtooth
 from components.forecasting.intervals import LEVELS
@@ -42,6 +44,10 @@ GRID = 25
 LATELY_DAYS = 2
 #: A last value this many times the noise short of the line says that it has just ended.
 ENDED = 4.0
+#: A fall within two steps this many times the usual change, and this share of the range, begins a new series.
+FALL_SIGMAS, FALL_SHARE = 8.0, 0.2
+#: Growth goes on faster or slower than it did: standard deviation of its pace, as a share.
+PACE_ERROR = 0.15
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ def detect(history: History) -> Growth | None:
         return None
     profile = history.profile
     level = values - profile.past()
-    found = _still_going(level, day, profile)
+    found = _still_going(level, day // BLOCKS, profile)
     if found is None:
         found = _lately_ended(level, day, profile)
     if found is None:
@@ -80,8 +86,7 @@ def detect(history: History) -> Growth | None:
     return found if saw is None or saw.broken else None
 
 
-def _still_going(level: FloatArray, day: int, profile: Profile) -> Growth | None:
-    width = day // BLOCKS
+def _still_going(level: FloatArray, width: int, profile: Profile) -> Growth | None:
     blocks = len(level) // width
     if blocks < (MIN_AGE_DAYS + 2) * BLOCKS:
         return None
@@ -99,7 +104,7 @@ def _still_going(level: FloatArray, day: int, profile: Profile) -> Growth | None
 
 def _lately_ended(level: FloatArray, day: int, profile: Profile) -> Growth | None:
     for steps in range(day, LATELY_DAYS * day + 1, day):
-        before = _still_going(level[:-steps], day, profile)
+        before = _still_going(level[:-steps], day // BLOCKS, profile)
         if before is None:
             continue
         sign = before.sign
@@ -166,6 +171,53 @@ def fan(history: History, growth: Growth, horizon: int) -> FloatArray:
     levels = growth.level + grown[:, :, None, :] + growth.noise * deviates[None, None, ::4, None]
     flat = levels.reshape(-1, horizon)
     return history.clip(np.quantile(flat, LEVELS, axis=0) + growth.profile.future(horizon))
+
+
+def young(level: FloatArray, widths: Sequence[int], profile: Profile) -> Growth | None:
+    """The growth at the end of a level without season, sought in blocks of each width in turn; rising ones alone.
+
+    With blocks of a quarter day it is what `detect` finds; with shorter ones it may be as young as eight blocks. A
+    single large fall (more capacity, a clean-up) begins a new series.
+    """
+    level = level[_since_fall(level) :]
+    for width in widths:
+        found = _still_going(level, width, profile) if width >= 1 else None
+        if found is not None and found.sign > 0:
+            return found
+    return None
+
+
+def _since_fall(level: FloatArray) -> int:
+    change = level[2:] - level[:-2]
+    if len(change) < BLOCKS:
+        return 0
+    usual = 1.4826 * float(np.median(np.abs(change - np.median(change))))
+    least = max(FALL_SIGMAS * usual, FALL_SHARE * float(np.ptp(level)))
+    falls = np.nonzero(-change > max(least, 1e-12))[0]
+    return int(falls[-1]) + 2 if len(falls) else 0
+
+
+def reached(growth: Growth, bound: float, horizon: int) -> FloatArray:
+    """The probability that a rising growth has reached a bound by each step ahead.
+
+    Pace, end and level are as uncertain as in `fan`; half of the noise around the line stays for the whole way, the
+    other half is drawn anew at each step.
+    """
+    ahead = np.arange(1, horizon + 1)
+    shares = (np.arange(GRID) + 0.5) / GRID
+    deviates = _normal(shares)
+    lasting = growth.age * (shares ** (-1.0 / STOPPING) - 1.0)
+    error = float(np.hypot(growth.error, PACE_ERROR * growth.slope))
+    slopes = np.maximum(growth.slope + error * deviates, 0.0)
+    grown = slopes[:, None, None] * np.minimum(ahead, lasting[None, :, None])
+    spread = np.sqrt(0.5) * max(growth.noise, 1e-9 * abs(bound), 1e-12)
+    missing = bound - growth.level - growth.profile.future(horizon)
+    passed = np.zeros(horizon)
+    for offset in spread * deviates[2::5]:
+        away = (grown + offset - missing) / spread
+        passed += (1.0 - np.exp(np.cumsum(log_ndtr(-away), axis=2))).mean(axis=(0, 1))
+    shares_passed: FloatArray = passed / len(deviates[2::5])
+    return shares_passed
 
 
 def _normal(shares: FloatArray) -> FloatArray:

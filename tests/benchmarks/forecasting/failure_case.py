@@ -21,8 +21,8 @@ class Case:
 
     values: the past, one sample per `step`, the last one just before the cut. crossing_h: hours from the cut to the
     first crossing, infinite where there is none within `known_h`, the hours that are known after the cut. origin:
-    "simulator" or the name of a real set. kind: of failure; decoy: the name of a harmless pattern, "" for a failure;
-    harmless real series have the decoy "". lead: which part of the series' life the cut was drawn from.
+    "simulator" or the name of a real set. kind: of failure, for a real series of its limit. pattern: what happens.
+    decoy: whether that is a harmless pattern that looks like a failure.
     """
 
     origin: str
@@ -50,7 +50,8 @@ class Case:
 
     def crossed(self, hours: float) -> bool | None:
         """Whether the limit is crossed within so many hours; None where that is not known."""
-        if self.crossing_h <= hours:
+        # A step that begins at the end of the time is no part of it.
+        if self.crossing_h < hours:
             return True
         return False if hours <= self.known_h else None
 

@@ -55,6 +55,8 @@ KINDS = (
     Kind("latency", 2000, None, (8, 24), (2, 4), False),
 )
 
+#: A series and the hour at which its failure began.
+Begun = tuple[FloatArray, float]
 _HOURS = np.arange(LENGTH) / PER_H
 #: What fails, and how many of each a kind gets per seed.
 _SLOW_FAILURES = ("ramp", "ramp", "ramp", "rising peaks", "rotation stopped", "rising season", "after extension")
@@ -133,31 +135,34 @@ def _sawtooth(rng: np.random.Generator, period_h: float, jitter: float) -> tuple
 
 
 def _failing(kind: Kind, pattern: str, name: str, rng: np.random.Generator) -> Iterator[Case]:
-    values, crossing = np.zeros(0), np.inf
+    values, onset, crossing = np.zeros(0), 0.0, np.inf
     # A drawn series that crosses too early or not at all is drawn again.
     while not 24 * PER_H * 20 <= crossing < LENGTH:
-        values = _FAILURES[pattern](rng, kind)
+        values, onset = _FAILURES[pattern](rng, kind)
         crossing = _crossing(values, kind)
     for low, high in kind.cuts_h:
         lead = rng.uniform(low, high)
+        # Before a quarter of the way nothing is to be seen yet: no forecast's fault.
+        if lead > 0.75 * (crossing / PER_H - onset):
+            continue
         yield _cut(values, int(crossing) - round(lead * PER_H), crossing, kind, pattern, name, rng)
 
 
-def _ramp(rng: np.random.Generator, kind: Kind) -> FloatArray:
+def _ramp(rng: np.random.Generator, kind: Kind) -> Begun:
     base, length = _background(rng, kind), rng.uniform(*kind.onset_h)
     onset = rng.uniform(29, 32) * 24 - length
-    return base + (1 - float(base.mean())) * _progress(rng, onset, length, kind)
+    return base + (1 - float(base.mean())) * _progress(rng, onset, length, kind), onset
 
 
-def _rising_peaks(rng: np.random.Generator, kind: Kind) -> FloatArray:
+def _rising_peaks(rng: np.random.Generator, kind: Kind) -> Begun:
     saw, _ = _sawtooth(rng, rng.uniform(8, 60), 0.1)
     low, height = rng.uniform(0.2, 0.4), rng.uniform(0.15, 0.35)
     begin = rng.uniform(5, 20) * 24
     rise = (1 - low - height) * np.maximum(_HOURS - begin, 0) / (30 * 24 - begin)
-    return low + height * saw + rise + rng.normal(0, 0.004, LENGTH)
+    return low + height * saw + rise + rng.normal(0, 0.004, LENGTH), begin
 
 
-def _rotation_stopped(rng: np.random.Generator, kind: Kind) -> FloatArray:
+def _rotation_stopped(rng: np.random.Generator, kind: Kind) -> Begun:
     period = rng.uniform(12, 48) if kind.slow else rng.uniform(1, 4)
     saw, begun = _sawtooth(rng, period, 0.08)
     low, height = rng.uniform(0.2, 0.4), rng.uniform(0.15, 0.3)
@@ -165,27 +170,27 @@ def _rotation_stopped(rng: np.random.Generator, kind: Kind) -> FloatArray:
     stop = int(begun[int(rng.uniform(25, 29) * 24 * PER_H)])
     values = low + height * saw
     values[stop:] = low + speed * np.arange(LENGTH - stop)
-    return values + rng.normal(0, 0.004, LENGTH)
+    return values + rng.normal(0, 0.004, LENGTH), stop / PER_H
 
 
-def _rising_season(rng: np.random.Generator, kind: Kind) -> FloatArray:
+def _rising_season(rng: np.random.Generator, kind: Kind) -> Begun:
     base = _background(rng, kind)
     amplitude = rng.uniform(0.15, 0.3)
     begin = rng.uniform(0, 15) * 24
     peak = amplitude * (1 + np.sin(2 * np.pi * _HOURS / 24)) / 2
     rise = np.maximum(_HOURS - begin, 0) / (30 * 24 - begin)
-    return base + peak + (1.0 - float(base.mean()) - amplitude) * rise
+    return base + peak + (1.0 - float(base.mean()) - amplitude) * rise, begin
 
 
-def _after_extension(rng: np.random.Generator, kind: Kind) -> FloatArray:
+def _after_extension(rng: np.random.Generator, kind: Kind) -> Begun:
     base, length = _background(rng, kind), rng.uniform(10, 18) * 24
     extended = rng.uniform(18, 25) * 24
     share = rng.uniform(0.6, 0.8)
     grown = np.maximum(_HOURS - (extended - length), 0) / length * (0.9 - float(base.mean()))
-    return np.where(extended < _HOURS, (base + grown) * share, base + grown)
+    return np.where(extended < _HOURS, (base + grown) * share, base + grown), extended
 
 
-_FAILURES: dict[str, Callable[[np.random.Generator, Kind], FloatArray]] = {
+_FAILURES: dict[str, Callable[[np.random.Generator, Kind], Begun]] = {
     "ramp": _ramp,
     "rising peaks": _rising_peaks,
     "rotation stopped": _rotation_stopped,
