@@ -120,6 +120,7 @@ def work(job: Job, *, options: Options, root: Path) -> str:
             direction=options.direction,
             seed=options.seed,
             model=result.model,
+            recent=series.recent(file.frame, history),
         )
     summary = _summary(history, result, crossing, file.describe_problems())
     picture = _picture(job, options, root, history, result, crossing, summary)

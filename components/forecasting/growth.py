@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
-from scipy.special import log_ndtr
 
 from components.forecasting import sawtooth
 from components.forecasting.intervals import LEVELS
@@ -23,6 +22,8 @@ NAME = "sustained_growth"
 BLOCKS = 4
 #: Growth younger than this, in days, cannot be told from a wave.
 MIN_AGE_DAYS = 2.0
+#: Ages in blocks up to this one are all tried.
+EVERY_AGE = 160
 #: A day's change counts as growth from this share of the usual one on.
 SAME_PACE = 0.3
 #: Share of all days that has to grow.
@@ -48,6 +49,8 @@ ENDED = 4.0
 FALL_SIGMAS, FALL_SHARE = 8.0, 0.2
 #: Growth goes on faster or slower than it did: standard deviation of its pace, as a share.
 PACE_ERROR = 0.15
+#: A growth has ended when this part of its life, the newest, rose by less than this share of what the part before did.
+NEWEST, STILL = 6, 0.4
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ def _lately_ended(level: FloatArray, day: int, profile: Profile) -> Growth | Non
 
 def _age(medians: FloatArray, changes: FloatArray) -> int:
     """The most blocks for which nearly every day kept the pace and the growth stands out; 0 where there are none."""
-    for age in range(len(changes), int(MIN_AGE_DAYS * BLOCKS) - 1, -1):
+    for age in _ages(len(changes)):
         during = changes[-age:]
         pace = float(np.median(during))
         kept = during >= SAME_PACE * pace
@@ -125,6 +128,14 @@ def _age(medians: FloatArray, changes: FloatArray) -> int:
         if steady and _stands_out(medians, changes, age):
             return age
     return 0
+
+
+def _ages(longest: int) -> list[int]:
+    """Ages to try, longest first: every one up to EVERY_AGE, further ones a fortieth apart."""
+    ages = list(range(int(MIN_AGE_DAYS * BLOCKS), min(longest, EVERY_AGE) + 1))
+    while ages and ages[-1] < longest:
+        ages.append(min(longest, ages[-1] + ages[-1] // 40))
+    return ages[::-1]
 
 
 def _stands_out(medians: FloatArray, changes: FloatArray, age: int) -> bool:
@@ -197,12 +208,61 @@ def _since_fall(level: FloatArray) -> int:
     return int(falls[-1]) + 2 if len(falls) else 0
 
 
+def has_settled(level: FloatArray, widths: Sequence[int], profile: Profile, pauses: Sequence[int]) -> bool:
+    """Whether a level rose to where it is lately, by growth or at a stroke, and has stayed there since.
+
+    pauses: numbers of steps for which it may have stayed.
+    """
+    if _since_rise(level) <= max(pauses):
+        return True
+    for steps in pauses:
+        found = young(level[:-steps], widths, profile) if len(level) > 2 * steps else None
+        if found is not None:
+            return bool(np.median(level[-steps:]) - found.level < STILL * found.slope * steps / 2)
+    return False
+
+
+def _since_rise(level: FloatArray) -> float:
+    """Steps since the last sudden rise that the level never left again; infinity without one."""
+    change = level[2:] - level[:-2]
+    if len(change) < BLOCKS:
+        return np.inf
+    usual = 1.4826 * float(np.median(np.abs(change - np.median(change))))
+    rises = np.nonzero(change > max(FALL_SIGMAS * usual, FALL_SHARE * float(np.ptp(level)), 1e-12))[0]
+    if not len(rises):
+        return np.inf
+    # Of neighbouring steps of one rise the first.
+    begins = rises[np.diff(rises, prepend=-BLOCKS) > 1]
+    last = int(begins[-1])
+    half = (level[last] + level[last + 2]) / 2
+    return float(len(level) - last - 2) if (level[last + 2 :] > half).all() else np.inf
+
+
+def has_ended(growth: Growth, level: FloatArray, age: int) -> bool:
+    """Whether the newest part of a growth of `age` samples of `level` (perhaps finer than its own) no longer grows."""
+    part = max(age // NEWEST, 2 * BLOCKS)
+    if len(level) < 2 * part:
+        return False
+    quarter = part // BLOCKS
+    newest, before = level[-part:], level[-2 * part : -part]
+    risen = float(np.median(newest[-quarter:]) - np.median(newest[:quarter]))
+    expected = float(np.median(before[-quarter:]) - np.median(before[:quarter]))
+    at = np.arange(part)
+    rest = newest - np.polyval(np.polyfit(at, newest, 1), at)
+    # Medians of a quarter whose samples are alike: no more certain than a few of them.
+    doubt = 2.0 * float(np.std(rest)) / np.sqrt(min(quarter, BLOCKS))
+    return risen + doubt < STILL * expected
+
+
 def reached(growth: Growth, bound: float, horizon: int) -> FloatArray:
     """The probability that a rising growth has reached a bound by each step ahead.
 
     Pace, end and level are as uncertain as in `fan`; half of the noise around the line stays for the whole way, the
     other half is drawn anew at each step.
     """
+    # Here and not above: forecasts without a limit do not pay for it.
+    from scipy.special import log_ndtr
+
     ahead = np.arange(1, horizon + 1)
     shares = (np.arange(GRID) + 0.5) / GRID
     deviates = _normal(shares)

@@ -7,6 +7,7 @@ They see a series in different ways: `through` as its forecast, `replayed` as it
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.forecasting.intervals import DEVIATES
 from components.forecasting.seasonality import Profile
@@ -42,7 +43,9 @@ def first_hits(paths: FloatArray, bound: float) -> FloatArray:
     return hits
 
 
-def replayed(level: FloatArray, profile: Profile, bound: float, horizon: int, day: int) -> tuple[FloatArray, FloatArray]:
+def replayed(
+    level: FloatArray, profile: Profile, bound: float, horizon: int, day: int
+) -> tuple[FloatArray, FloatArray]:
     """The past come again, twice: from the present level, and as it was when the level was alike.
 
     level: the history without its profile. Windows of the past that begin at about this hour of the day are laid on
@@ -65,7 +68,7 @@ def replayed(level: FloatArray, profile: Profile, bound: float, horizon: int, da
     return _reached(moved, np.ones(len(begins)), bound, day), _reached(highest, alike, bound, day)
 
 
-def _running_maxima(level: FloatArray, begins: FloatArray, coming: FloatArray, horizon: int) -> FloatArray:
+def _running_maxima(level: FloatArray, begins: NDArray[np.intp], coming: FloatArray, horizon: int) -> FloatArray:
     padded = np.concatenate([level, np.full(horizon, np.nan)])
     windows = np.lib.stride_tricks.sliding_window_view(padded, horizon)[begins] + coming
     maxima: FloatArray = np.maximum.accumulate(windows, axis=1)
@@ -98,12 +101,10 @@ def sample_paths(
     A Gaussian copula: one deviate common to the whole path (what grows with the horizon is a wrong level or slope)
     plus a first-order autoregression with the history's own memory.
     """
-    from scipy.signal import lfilter
-
     memory, common = _persistence(values, fan, profile, day)
-    noise = rng.standard_normal((PATHS, fan.shape[1]))
-    noise[:, 1:] *= np.sqrt(1 - memory**2)
-    wander = lfilter([1.0], [1.0, -memory], noise, axis=1)
+    wander = rng.standard_normal((PATHS, fan.shape[1]))
+    for step in range(1, fan.shape[1]):
+        wander[:, step] = memory * wander[:, step - 1] + np.sqrt(1 - memory**2) * wander[:, step]
     deviates = np.sqrt(common) * rng.standard_normal((PATHS, 1)) + np.sqrt(1 - common) * wander
     reach = np.concatenate([[-4.0], DEVIATES, [4.0]])
     paths: FloatArray = np.empty_like(deviates)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from components.forecasting.leads import LEADS_H, Point
 from components.forecasting.model import BASELINE
 from components.forecasting.series import FloatArray
 
@@ -37,6 +38,32 @@ def ratio_bars(summary: Mapping[str, Mapping[str, float]]) -> Any:
     axes.set_ylabel("relative to seasonal-naive (1)")
     axes.set_title("Candidates on rolling-origin backtests", loc="left")
     axes.legend(fontsize=8)
+    return figure
+
+
+def lead_times(curves: Mapping[str, Sequence[Point]]) -> Any:
+    """A figure of the recall and the precision of failure alarms against the hours ahead, one line per kind."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    recall, precision = figure.subplots(1, 2, sharey=True)
+    for kind, points in sorted(curves.items()):
+        hours = [point.lead_h for point in points]
+        label = f"{kind} ({max(point.failures for point in points)})"
+        recall.plot(hours, [point.recall for point in points], "o-", label=label, clip_on=False)
+        precision.plot(hours, [point.precision for point in points], "o-", label=label, clip_on=False)
+    for axes, title in ((recall, "Recall: failures alarmed"), (precision, "Precision: alarms followed by a failure")):
+        axes.set_title(title, loc="left")
+        axes.set_xscale("log")
+        axes.set_xticks(LEADS_H, [f"{hours:g}" for hours in LEADS_H])
+        axes.minorticks_off()
+        axes.set_xlabel("hours before the limit is crossed")
+        axes.set_ylim(-0.02, 1.02)
+        axes.grid(alpha=0.25)
+    recall.set_ylabel("share")
+    recall.legend(fontsize=8, title="kind (failures)", title_fontsize=8)
     return figure
 
 

@@ -19,6 +19,10 @@ RESET_SHARE = 0.4
 BROKEN_AGE = 1.5
 #: or stands this many standard deviations above the line of its peaks.
 BROKEN_SIGMAS = 4.0
+#: and for at least this many steps.
+MIN_AGE = 4
+#: The line of the peaks is that of their newer half, of at least this many.
+LINE_PEAKS = 6
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Sawtooth:
     """The cycles of a series.
 
     resets: index of each peak before a fall. peaks: the values there. lengths: steps from reset to reset.
-    slope: of the peaks, per step, zero within its noise; slope_error: its standard error.
+    slope: of the newer peaks, per step, shrunk by its noise; slope_error: its standard error.
     """
 
     resets: FloatArray
@@ -71,6 +75,12 @@ def detect(values: FloatArray) -> Sawtooth | None:
     )
 
 
+def goes_on(values: FloatArray) -> bool:
+    """Whether there is a sawtooth whose newest cycle is like the others."""
+    found = detect(values)
+    return found is not None and not (found.broken and found.age >= MIN_AGE)
+
+
 def _resets(values: FloatArray) -> NDArray[np.intp]:
     change = values[2:] - values[:-2]
     rise = float(np.quantile(np.maximum(change, 0.0), 0.98))
@@ -94,12 +104,15 @@ def _resets(values: FloatArray) -> NDArray[np.intp]:
 
 
 def _line(at: FloatArray, peaks: FloatArray) -> tuple[float, float]:
+    """Theil-Sen slope of the newest peaks, shrunk by its standard error, and that error."""
+    newest = max(LINE_PEAKS, len(at) // 2)
+    at, peaks = at[-newest:], peaks[-newest:]
     i, j = np.triu_indices(len(at), 1)
     slope = float(np.median((peaks[j] - peaks[i]) / (at[j] - at[i])))
     rest = peaks - slope * at
     spread = float(np.sum((at - at.mean()) ** 2))
     error = float(np.std(rest)) / np.sqrt(spread) * np.sqrt(len(at) / max(len(at) - 2, 1))
-    return (slope, error) if abs(slope) > 2 * error else (0.0, error)
+    return slope * max(0.0, 1.0 - (error / slope) ** 2) if slope else 0.0, error
 
 
 def peak_hits(saw: Sawtooth, limit: float, horizon: int, paths: int, rng: np.random.Generator) -> FloatArray:

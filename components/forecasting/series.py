@@ -23,6 +23,9 @@ BoolArray = NDArray[np.bool_]
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 #: A grid longer than this is cut to its newest part: two years of hours, and a guard against a stray ancient sample.
 MAX_STEPS = 17_520
+#: What fails within hours is looked for in this many days on a grid of at least this step.
+FINE_DAYS = 3
+FINEST = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,21 @@ def build(
         upper=np.inf if capacity is None else capacity,
         regressors={name: regressor for name, regressor in regressors.items() if regressor is not None},
     )
+
+
+def recent(frame: pl.DataFrame, history: History) -> History | None:
+    """The last days of a series on a grid as fine as its samples, at least FINEST; None where that is no finer.
+
+    frame: what `history` was built from.
+    """
+    newest = history.end - FINE_DAYS * DAY
+    known = frame.filter(pl.col("value").is_not_null(), pl.col("timestamp") >= newest).select("timestamp", "value")
+    gaps = known["timestamp"].unique().sort().diff().drop_nulls()
+    if not len(gaps):
+        return None
+    spacing = timedelta(microseconds=float(gaps.dt.total_microseconds().median()))  # type: ignore[arg-type]
+    step = max(FINEST, FINEST * round(spacing / FINEST))
+    return build(known, step=step) if 2 * step <= history.step else None
 
 
 def _check_capacity(largest: float, capacity: float | None, where: str) -> None:

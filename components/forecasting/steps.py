@@ -17,7 +17,7 @@ from components.core.schema import TABLES
 from components.core.settings import settings
 from components.core.step import SIDECAR, StepIO
 from components.core.times import Window, floor, iso
-from components.forecasting import holdout, panel, risk, trained, training
+from components.forecasting import holdout, leads, panel, risk, trained, training
 from components.forecasting.model import BASELINE
 from components.forecasting.series import HOUR, History
 from components.forecasting.specs import MODEL_NAME, EvaluateParams, PredictParams, TrainParams
@@ -51,7 +51,8 @@ def train(io: StepIO, params: TrainParams) -> dict[str, Any]:
         trained.save(folder, model)
     io.write_table("holdout", holdout.take(rows, split, set(known)))
     summary = training.summarize(results)
-    run_id = _log_run(params, io.params, results, summary)
+    early = leads.curves(leads.ask_all(_limited(plans, rows, catalog)))
+    run_id = _log_run(params, io.params, results, summary, early)
     content = {"run_id": run_id, "model": MODEL_NAME, "as_of": as_of, "series": len(results), "candidates": summary}
     io.write_json("training", content)
     ratio = summary.get(params.model, {}).get("mase_vs_seasonal_naive")
@@ -150,6 +151,17 @@ def _plans(
     return [Plan(name, known[name], more if name in costly else every) for name in sorted(names) if name in known]
 
 
+def _limited(plans: Sequence[Plan], rows: pl.DataFrame, catalog: Mapping[str, WatchedMetric]) -> list[leads.Limited]:
+    """The planned series that have a limit."""
+    metrics = dict(rows.select("series_id", "metric").unique().rows())
+    pairs = [(plan.history, catalog.get(metrics[plan.name])) for plan in plans]
+    return [
+        leads.Limited(history, entry.failure_kind or entry.kind, entry.limit, entry.direction)
+        for history, entry in pairs
+        if entry is not None and entry.limit is not None
+    ]
+
+
 def _limit_of(catalog: Mapping[str, WatchedMetric], metric: str) -> float | None:
     entry = catalog.get(metric)
     return entry.limit if entry else None
@@ -163,6 +175,7 @@ def _log_run(
     logged: Mapping[str, Any],
     results: Sequence[Trained],
     summary: Mapping[str, Mapping[str, float]],
+    early: Mapping[str, Sequence[leads.Point]],
 ) -> str:
     """One parent run and one child per candidate, so that MLflow's UI compares them; returns the parent's id."""
     from components.core import tracking
@@ -181,6 +194,9 @@ def _log_run(
             curves = {name: training.error_by_step(results, name, params.horizon_h) for name in summary}
             run.log_figure(report.error_by_horizon(curves, params.model), "error_by_horizon.png")
             run.log_figure(report.ratio_bars(summary), "candidates.png")
+        if early:
+            run.log_figure(report.lead_times(early), "lead_times.png")
+            run.log_metrics(_finite(leads.as_metrics(early)))
     return run_id
 
 

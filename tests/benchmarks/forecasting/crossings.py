@@ -2,20 +2,22 @@
 
 Only KubeEdge's aging test bed has a limit of its own (memory in percent, 80 to 95). The others' metrics fill no
 resource, so each series gets two limits from its first 14 days alone: a *record* (a twentieth of its range above the
-highest hour) and a *rare* one (passed in 1 % of its hours). The crossing is the first hour past the limit after a calm
-day. Of each series and limit there are two cuts: one before its first crossing, between one hour and a week, and one
-drawn from the moments after which a week without crossing is known.
+highest hour) and a *rare* one (passed in 1 % of its hours). A crossing is the first hour past the limit after a calm
+day. Of each series and limit there are two cuts: one between an hour and a week before its first crossing, and one at
+any moment after a calm day, whatever comes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from components.forecasting import series
 from components.forecasting.series import HOUR, FloatArray
@@ -24,18 +26,23 @@ from tests.benchmarks.forecasting.sets import LOADERS, Series
 
 LEARN_H, HORIZON_H, HISTORY_H = 14 * 24, 168, 30 * 24
 SEED = 5
-SETS = ("jumpstarter", "bitbrains")
+SETS = ("kubeedge", "jumpstarter", "bitbrains")
 
 
 def cases(data: Path, per_set: int, names: Sequence[str] = SETS) -> list[Case]:
-    """The cuts of KubeEdge and of `per_set` series of each named set, drawn by a hash of the series' names."""
-    found = list(kubeedge(data))
+    """The cuts of up to `per_set` series of each named set, drawn by a hash of the series' names."""
+    found = list(kubeedge(data)) if "kubeedge" in names else []
     for name in names:
-        members = sorted(LOADERS[name](data), key=lambda one: crc32(f"{SEED}{one.name}".encode()))
-        usable = [one for one in members if one.frame["value"].n_unique() > 24 and len(one.frame) > LEARN_H + HORIZON_H]
-        for one in usable[:per_set]:
-            found += of_series(one)
+        if name in LOADERS:
+            found += of_set(list(LOADERS[name](data)), per_set)
     return found
+
+
+def of_set(found: Sequence[Series], most: int) -> list[Case]:
+    """The cuts of up to `most` series that vary and last longer than what is learned from and a week."""
+    members = sorted(found, key=lambda one: crc32(f"{SEED}{one.name}".encode()))
+    usable = [one for one in members if one.frame["value"].n_unique() > 24 and len(one.frame) > LEARN_H + HORIZON_H]
+    return [case for one in usable[:most] for case in of_series(one)]
 
 
 def kubeedge(data: Path) -> Iterator[Case]:
@@ -60,34 +67,35 @@ def of_series(one: Series) -> Iterator[Case]:
     values = series.build(one.frame, where=one.name).values
     rng = np.random.default_rng([SEED, crc32(one.name.encode())])
     early = values[:LEARN_H]
-    limits = {"record": float(early.max() + 0.05 * np.ptp(early)), "rare": float(np.quantile(early, 0.99))}
     if np.ptp(early) == 0:
         return
-    for pattern, limit in limits.items():
+    limits = {"record": float(early.max() + 0.05 * np.ptp(early)), "rare": float(np.quantile(early, 0.99))}
+    for kind, limit in limits.items():
         past = values >= limit
-        before, harmless = _moments(past)
-        crossings = [at for at in before if at - LEARN_H >= 2]
-        if crossings:
-            crossing = int(crossings[0])
-            longest = min(HORIZON_H, crossing - LEARN_H)
+        calm = _calm(past)
+        crossings = np.nonzero(calm & past)[0]
+        crossings = crossings[crossings >= LEARN_H + 2]
+        if len(crossings):
+            longest = min(HORIZON_H, int(crossings[0]) - LEARN_H)
             lead = round(float(np.exp(rng.uniform(0, np.log(longest)))))
-            yield _case(one, pattern, values, crossing - lead, limit, float(lead))
-        if len(harmless):
-            yield _case(one, pattern, values, int(rng.choice(harmless)), limit, np.inf)
+            yield replace(_case(one, kind, values, past, int(crossings[0]) - lead, limit), sought=True)
+        moments = np.nonzero(calm[: len(past) - 24] & ~past[: len(past) - 24])[0]
+        moments = moments[moments >= LEARN_H]
+        if len(moments):
+            yield _case(one, kind, values, past, int(rng.choice(moments)), limit)
 
 
-def _moments(past: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """First hours past the limit after a calm day, and hours with a calm day before and a calm week after them."""
+def _calm(past: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Hours with none of the 24 before them past the limit."""
     total = np.concatenate([[0], np.cumsum(past)])
-    at = np.arange(LEARN_H, len(past))
-    calm = total[at] == total[at - 24]
-    crossings = at[calm & past[at]]
-    inner = at[at + HORIZON_H <= len(past)]
-    harmless = inner[(total[inner] == total[inner - 24]) & (total[inner + HORIZON_H] == total[inner])]
-    return crossings, harmless
+    at = np.arange(len(past))
+    calm: NDArray[np.bool_] = total[at] == total[np.maximum(at - 24, 0)]
+    return calm
 
 
-def _case(one: Series, pattern: str, values: FloatArray, cut: int, limit: float, crossing_h: float) -> Case:
+def _case(one: Series, kind: str, values: FloatArray, past: NDArray[np.bool_], cut: int, limit: float) -> Case:
     known = float(min(HORIZON_H, len(values) - cut))
-    past = values[max(0, cut - HISTORY_H) : cut]
-    return Case(one.set, f"{one.name} {pattern} {cut}", pattern, pattern, past, HOUR, limit, crossing_h, known)
+    ahead = past[cut : cut + HORIZON_H]
+    crossing_h = float(np.argmax(ahead)) if ahead.any() else np.inf
+    before = values[max(0, cut - HISTORY_H) : cut]
+    return Case(one.set, f"{one.name} {kind} {cut}", kind, kind, before, HOUR, limit, crossing_h, known)

@@ -22,7 +22,8 @@ class Case:
     values: the past, one sample per `step`, the last one just before the cut. crossing_h: hours from the cut to the
     first crossing, infinite where there is none within `known_h`, the hours that are known after the cut. origin:
     "simulator" or the name of a real set. kind: of failure, for a real series of its limit. pattern: what happens.
-    decoy: whether that is a harmless pattern that looks like a failure.
+    decoy: whether that is a harmless pattern that looks like a failure. sought: whether a crossing was looked for in a
+    real series to cut before it, so that such cases are more frequent than in life.
     """
 
     origin: str
@@ -37,6 +38,7 @@ class Case:
     direction: str = "above"
     capacity: float | None = None
     decoy: bool = False
+    sought: bool = False
 
     def frame(self) -> pl.DataFrame:
         """The past as a file has it: `timestamp`, `value`; values that were not measured are left out."""

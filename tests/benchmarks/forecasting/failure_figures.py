@@ -79,9 +79,9 @@ def reliability(probability: FloatArray, truth: FloatArray, edges: Sequence[floa
     said, came = probability[known], truth[known]
     bins = np.clip(np.digitize(said, edges[1:-1]), 0, len(edges) - 2)
     return [
-        (int(here.sum()), float(said[here].mean()) if here.any() else np.nan, float(came[here].mean()) if here.any() else np.nan)
+        (int(here.sum()), float(said[here].mean()), float(came[here].mean())) if here.any() else (0, np.nan, np.nan)
         for here in (bins == i for i in range(len(edges) - 1))
-    ]  # fmt: skip
+    ]
 
 
 def calibration_error(probability: FloatArray, truth: FloatArray) -> float:

@@ -35,7 +35,7 @@ def jumpstarter(data: Path) -> Iterator[Series]:
         times = _regular(len(table), 300)
         for column in range(table.shape[1]):
             name = f"{path.parents[1].name}-{path.stem}-{column:02d}"
-            yield _series("jumpstarter", name, times, table[:, column])
+            yield hourly("jumpstarter", name, times, table[:, column])
 
 
 def aiops_kpi(data: Path) -> Iterator[Series]:
@@ -44,7 +44,7 @@ def aiops_kpi(data: Path) -> Iterator[Series]:
         parts = ("train", "test")
         seconds = np.concatenate([np.load(folder / f"{part}_timestamp.npy") for part in parts])
         values = np.concatenate([np.load(folder / f"{part}.npy") for part in parts])
-        yield _series("aiops_kpi", folder.name[:8], _instants(seconds), values)
+        yield hourly("aiops_kpi", folder.name[:8], _instants(seconds), values)
 
 
 def bitbrains(data: Path) -> Iterator[Series]:
@@ -56,7 +56,7 @@ def bitbrains(data: Path) -> Iterator[Series]:
         # The header says milliseconds; the numbers are seconds.
         times = _instants(table["Timestamp [ms]"].to_numpy())
         for column in _BITBRAINS:
-            yield _series("bitbrains", f"{path.parent.name}-{path.stem} {column}", times, table[column].to_numpy())
+            yield hourly("bitbrains", f"{path.parent.name}-{path.stem} {column}", times, table[column].to_numpy())
 
 
 def azure_vmnoise(data: Path) -> Iterator[Series]:
@@ -64,7 +64,7 @@ def azure_vmnoise(data: Path) -> Iterator[Series]:
     for path in sorted((data / "forecasting" / "azure_vmnoise").glob("*.csv")):
         raw = pl.read_csv(path, infer_schema_length=0).filter(pl.col("VM_id") == "0")
         times = raw["starttime"].str.to_datetime(strict=False, time_unit="us").dt.replace_time_zone("UTC")
-        yield _series("azure_vmnoise", path.stem, times, raw["value"].cast(pl.Float64, strict=False).to_numpy())
+        yield hourly("azure_vmnoise", path.stem, times, raw["value"].cast(pl.Float64, strict=False).to_numpy())
 
 
 def dc_traces(data: Path) -> Iterator[Series]:
@@ -73,7 +73,7 @@ def dc_traces(data: Path) -> Iterator[Series]:
         table = pl.read_csv(path)
         times = _regular(len(table), 300)
         for column in table.columns:
-            yield _series("dc_traces", f"{path.parent.name} {column}", times, table[column].to_numpy())
+            yield hourly("dc_traces", f"{path.parent.name} {column}", times, table[column].to_numpy())
 
 
 def prometheus(data: Path) -> Iterator[Series]:
@@ -84,7 +84,7 @@ def prometheus(data: Path) -> Iterator[Series]:
             found.setdefault(json.dumps(result["metric"], sort_keys=True), []).extend(map(tuple, result["values"]))
     for i, (_, samples) in enumerate(sorted(found.items())):
         seconds, values = zip(*samples, strict=True)
-        yield _series("prometheus", f"{i:02d}", _instants(np.array(seconds)), np.array(values, dtype=float))
+        yield hourly("prometheus", f"{i:02d}", _instants(np.array(seconds)), np.array(values, dtype=float))
 
 
 LOADERS: dict[str, Callable[[Path], Iterator[Series]]] = {
@@ -103,11 +103,12 @@ def load(data: Path, names: Sequence[str] = tuple(LOADERS)) -> list[Series]:
     return found
 
 
-def _series(of: str, name: str, times: pl.Series, values: npt.NDArray) -> Series:
+def hourly(of: str, name: str, times: pl.Series, values: npt.NDArray) -> Series:
+    """A series as hourly means of its finite values."""
     frame = pl.DataFrame({"timestamp": times, "value": values.astype(float)})
     known = frame.filter(pl.col("timestamp").is_not_null(), pl.col("value").is_finite())
-    hourly = known.group_by(pl.col("timestamp").dt.truncate("1h")).agg(pl.col("value").mean()).sort("timestamp")
-    return Series(of, name, hourly)
+    means = known.group_by(pl.col("timestamp").dt.truncate("1h")).agg(pl.col("value").mean()).sort("timestamp")
+    return Series(of, name, means)
 
 
 def _regular(length: int, step_s: int) -> pl.Series:
