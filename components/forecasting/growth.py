@@ -251,7 +251,7 @@ def has_ended(growth: Growth, level: FloatArray, age: int) -> bool:
     rest = newest - np.polyval(np.polyfit(at, newest, 1), at)
     # Medians of a quarter whose samples are alike: no more certain than a few of them.
     doubt = 2.0 * float(np.std(rest)) / np.sqrt(min(quarter, BLOCKS))
-    return risen + doubt < STILL * expected
+    return bool(risen + doubt < STILL * expected)
 
 
 def reached(growth: Growth, bound: float, horizon: int) -> FloatArray:
