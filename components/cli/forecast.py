@@ -104,6 +104,7 @@ def work(job: Job, *, options: Options, root: Path) -> str:
             f"{job.source}: no column 'value' (found {', '.join(file.columns)}); rename the series' column"
         )
     history = series.build(file.frame, step=options.step, capacity=options.params.capacity, where=str(job.source))
+    _check_limit(options, history, job.source)
     result = forecast(
         history,
         options.horizon,
@@ -184,6 +185,20 @@ def _limit(text: str | None) -> float | None:
     if not math.isfinite(limit):
         raise ParamsError(f"--limit {text!r} is not a number; give the value whose crossing is failure, like 95")
     return limit
+
+
+def _check_limit(options: Options, history: History, source: Path) -> None:
+    """InputError where the series can never reach the limit, or never leave it."""
+    limit = options.limit
+    if limit is None:
+        return
+    if limit < 0 <= history.lower:
+        raise InputError(
+            f"{source}: --limit {limit:g} is negative, but the series never is; "
+            f"check the sign, or --direction {options.direction}"
+        )
+    if options.direction == "above" and limit > history.upper:
+        raise InputError(f"{source}: --limit {limit:g} is past the capacity {history.upper:g}; correct one of them")
 
 
 def _params_help() -> str:

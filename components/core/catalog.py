@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from components.core import storage
 from components.core.errors import SettingsError
@@ -21,8 +21,9 @@ class WatchedMetric(BaseModel):
     """One line of the catalogue.
 
     `limit` is where the metric fails, `direction` the side of the limit that is failure, `bad` the
-    direction of change that hurts (both where either does); `internal` says that the metric measures the
-    service's own resources rather than what its callers feel.
+    direction of change that hurts (both where either does); `lead_time_h` to `horizon_h` is how early its
+    failure is promised; `models` are the preferred ones, first choice first; `internal` says that the metric
+    measures the service's own resources rather than what its callers feel.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,8 +40,15 @@ class WatchedMetric(BaseModel):
     capacity: float | None = None
     failure_kind: str | None = None
     lead_time_h: float | None = Field(default=None, gt=0)
+    horizon_h: float | None = Field(default=None, gt=0)
     models: tuple[str, ...] = ()
     recommendation: str = ""
+
+    @model_validator(mode="after")
+    def _horizon_reaches_the_lead_time(self) -> Self:
+        if self.horizon_h is not None and (self.lead_time_h or 0.0) > self.horizon_h:
+            raise ValueError(f"horizon_h {self.horizon_h:g} is shorter than lead_time_h {self.lead_time_h:g}")
+        return self
 
     @property
     def lead_time(self) -> timedelta | None:

@@ -102,7 +102,8 @@ def _still_going(level: FloatArray, width: int, profile: Profile) -> Growth | No
     if not age:
         return None
     found = _line(level, medians, age, width, profile)
-    return found if sign * (level[-1] - found.level) > -ENDED * found.noise else None
+    rounding = 1e-9 * abs(found.level)
+    return found if sign * (level[-1] - found.level) > -ENDED * found.noise - rounding else None
 
 
 def _lately_ended(level: FloatArray, day: int, profile: Profile) -> Growth | None:
@@ -208,18 +209,20 @@ def _since_fall(level: FloatArray) -> int:
     return int(falls[-1]) + 2 if len(falls) else 0
 
 
-def has_settled(level: FloatArray, widths: Sequence[int], profile: Profile, pauses: Sequence[int]) -> bool:
-    """Whether a level rose to where it is lately, by growth or at a stroke, and has stayed there since.
+def settled_for(level: FloatArray, widths: Sequence[int], profile: Profile, pauses: Sequence[int], longest: int) -> int:
+    """For how many steps a level that lately rose, by growth or at a stroke, has stayed; 0 where it did not.
 
-    pauses: numbers of steps for which it may have stayed.
+    pauses: numbers of steps for which it may have stayed after growth; longest: after a stroke.
     """
-    if _since_rise(level) <= max(pauses):
-        return True
+    since = _since_rise(level)
+    if since <= longest:
+        return max(1, int(since))
     for steps in pauses:
         found = young(level[:-steps], widths, profile) if len(level) > 2 * steps else None
         if found is not None:
-            return bool(np.median(level[-steps:]) - found.level < STILL * found.slope * steps / 2)
-    return False
+            expected = STILL * found.slope * steps / 2
+            return steps if float(np.median(level[-steps:])) - found.level < expected else 0
+    return 0
 
 
 def _since_rise(level: FloatArray) -> float:

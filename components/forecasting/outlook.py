@@ -22,18 +22,18 @@ MIN_DAYS = 3.0
 SURE = 1e-3
 #: Blocks in which growth is sought, in hours: on the grid, and on finer samples.
 BLOCKS_H, FINE_BLOCKS_H = (6.0, 3.0, 1.0), (0.5, 1 / 6, 1 / 12)
-#: A level that rose may have stayed for so many hours to be called settled.
-PAUSES_H, FINE_PAUSES_H = (6, 12, 24, 48, 72), (0.5, 1, 2, 4, 6)
+#: A level may have stayed for so many hours after growth to be called settled, and for so many days after a shift.
+PAUSES_H, FINE_PAUSES_H, SHIFT_DAYS = (6, 12, 24, 48, 72), (0.5, 1, 2, 4, 6), 10
 #: Growth seen in finer samples is followed this far.
 FINE_REACH_H = 24
 #: Per pattern: constant, weight of the logarithm of the days ahead, weights of the views' log odds. Fitted by
 #: `python -m tests.benchmarks.forecasting.failure_fit` on made-up and real series other than those it is scored on.
 MAPS: dict[str, tuple[float, ...]] = {
-    SAWTOOTH: (0.0, 0.0, 0.5, 0.5),
-    STOPPED: (0.0, 0.0, 1.0),
-    GROWTH: (0.0, 0.0, 1.0),
-    SETTLED: (0.0, 0.0, 0.33, 0.33, 0.33),
-    OTHER: (0.0, 0.0, 0.33, 0.33, 0.33),
+    SAWTOOTH: (-0.542, 0.234, 0.44, 0.401),
+    STOPPED: (0.847, -0.036, 0.537),
+    GROWTH: (1.136, 0.014, 0.775),
+    SETTLED: (0.242, -0.044, 0.312, 0.407, 0.0),
+    OTHER: (0.377, 0.342, 0.252, 0.318, 0.016),
 }
 
 
@@ -77,10 +77,16 @@ def look(history: History, fan: FloatArray, bound: float, recent: History | None
     if growing is not None or not enough:
         return growing
     profile = history.profile
+    level = history.values - profile.past()
+    settled = _settled_for(history, level, recent)
     forecast = passage.through(history.values, fan, profile, bound, day, seed)
-    moved, alike = passage.replayed(history.values - profile.past(), profile, bound, horizon, day)
-    pattern = SETTLED if _settled(history, recent) else OTHER
-    return Outlook(pattern, np.stack([forecast, moved, alike]), day)
+    # What was before a level settled says nothing about how far it strays from it.
+    since = level[-settled:] if settled >= day else level
+    moved, alike = passage.replayed(since, profile, bound, horizon, day)
+    views = np.stack([forecast, moved, alike])
+    if not settled:
+        return Outlook(OTHER, views, day)
+    return Outlook(SETTLED, views, day, f"rose and has stayed for {settled * history.step / HOUR:.3g} h")
 
 
 def _toothed(history: History, saw: sawtooth.Sawtooth, fan: FloatArray, bound: float, seed: int) -> Outlook:
@@ -122,23 +128,23 @@ def _growing(history: History, recent: History | None, bound: float, horizon: in
         ages.append(fast.age * recent.step / HOUR)
     if not views:
         return None
-    reason = f"grows steadily for {max(ages):.3g} h"
+    reason = f"has grown steadily for {max(ages):.3g} h"
     return Outlook(GROWTH, np.mean(views, axis=0)[None], day, reason, fine=fast is not None)
 
 
-def _settled(history: History, recent: History | None) -> bool:
+def _settled_for(history: History, level: FloatArray, recent: History | None) -> int:
     day, profile = history.day, history.profile
-    level = history.values - profile.past()
     pauses = [n for hours in PAUSES_H if (n := round(hours / 24 * day)) >= 1]
-    if growth.has_settled(level, [round(hours / 24 * day) for hours in BLOCKS_H], profile, pauses):
-        return True
-    if recent is None:
-        return False
+    widths = [round(hours / 24 * day) for hours in BLOCKS_H]
+    steps = growth.settled_for(level, widths, profile, pauses, SHIFT_DAYS * day)
+    if steps or recent is None:
+        return steps
     per_h = HOUR / recent.step
     fine, widths = recent.values - _season(history, recent), [round(hours * per_h) for hours in FINE_BLOCKS_H]
-    return growth.has_settled(
-        fine, widths, Profile(np.zeros(1), len(recent)), [round(h * per_h) for h in FINE_PAUSES_H]
-    )
+    pauses = [round(hours * per_h) for hours in FINE_PAUSES_H]
+    none = Profile(np.zeros(1), len(recent))
+    steps = growth.settled_for(fine, widths, none, pauses, max(pauses))
+    return max(1, round(steps * (recent.step / history.step))) if steps else 0
 
 
 def _season(history: History, recent: History) -> FloatArray:

@@ -31,16 +31,19 @@ def _draw(history: History, forecast: Forecast, risk: Risk | None, title: str) -
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4.8), layout="constrained")
+    judged = risk is not None and risk.reached is not None
+    figure = Figure(figsize=(11, 6.2 if judged else 4.8), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    panels = figure.subplots(2 if judged else 1, sharex=True, squeeze=False, height_ratios=(3, 1) if judged else None)
+    axes, lowest = panels[0, 0], panels[-1, 0]
     _draw_fan(axes, history, forecast)
     if risk is not None:
         _draw_limit(axes, risk)
+        _draw_probability(lowest, history, risk)
     axes.set_title(f"{title} ({forecast.model})", loc="left", fontsize=11)
     axes.grid(alpha=0.25)
-    axes.tick_params(axis="x", labelrotation=20)
-    axes.set_xlabel("time (UTC)")
+    lowest.tick_params(axis="x", labelrotation=20)
+    lowest.set_xlabel("time (UTC)")
     axes.legend(loc="upper left", fontsize=8, framealpha=0.9)
     buffer = io.BytesIO()
     with warnings.catch_warnings():
@@ -76,14 +79,30 @@ def _draw_limit(axes: Any, risk: Risk) -> None:
     axes.axhline(
         risk.limit, color=_RED, linestyle="--", linewidth=1.2, label=f"limit ({risk.direction}) {risk.limit:g}"
     )
-    median = risk.time_to_limit[0.5]
-    if median and not risk.already_crossed:
-        axes.axvline(median, color=_RED, linewidth=1.0, alpha=0.6)
     low, high = axes.get_ylim()
-    axes.set_ylim(low, high + 0.12 * (high - low))
+    axes.set_ylim(low, high + 0.18 * (high - low))
     box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.9}
     text = {"ha": "right", "va": "top", "color": _RED, "fontsize": 9, "bbox": box}
-    axes.text(0.995, 0.97, risk_text(risk), transform=axes.transAxes, **text)
+    lines = [risk_text(risk), *([risk.reason] if risk.reason and risk.reached is not None else [])]
+    axes.text(0.995, 0.97, "\n".join(lines), transform=axes.transAxes, **text)
+
+
+def _draw_probability(axes: Any, history: History, risk: Risk) -> None:
+    """The probability that the limit has been reached by each moment, with the time-to-limit quantiles."""
+    if risk.reached is None:
+        return
+    ends = [history.end, *(time + history.step for time in history.times(len(risk.reached)))]
+    axes.fill_between(ends, [0.0, *risk.reached], color=_RED, alpha=0.25, linewidth=0)
+    axes.plot(ends, [0.0, *risk.reached], color=_RED, linewidth=1.2)
+    for q, instant in risk.time_to_limit.items():
+        if instant is not None:
+            axes.plot([instant], [q], "o", color=_RED, markersize=4)
+            axes.annotate(
+                f"{q:.0%}: {instant:%d %b %H:%M}", (instant, q), (6, -3), textcoords="offset points", fontsize=8
+            )
+    axes.set_ylim(0, 1)
+    axes.set_ylabel("probability\nof crossing")
+    axes.grid(alpha=0.25)
 
 
 def risk_text(risk: Risk) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from components.forecasting.series import DAY, HOUR, FloatArray, History
 #: Horizons for which a probability is given, in hours.
 HORIZONS_H = (1, 4, 24, 72, 168)
 TIME_QUANTILES = (0.1, 0.5, 0.9)
+MINUTE = timedelta(minutes=1)
 #: Below this many days of history the risk is not estimated.
 MIN_DAYS = 1.0
 
@@ -28,7 +29,8 @@ class Risk:
     """Whether and when a series crosses its limit.
 
     probability: per hour of HORIZONS_H, None past the horizon or where abstained. time_to_limit: instants of
-    TIME_QUANTILES of the first crossing, None where that lies past the horizon.
+    TIME_QUANTILES of the first crossing, None where that lies past the horizon. reached: the probability by each step,
+    None where it is crossed already or not judged.
     """
 
     limit: float
@@ -39,6 +41,7 @@ class Risk:
     abstained: bool = False
     reason: str = ""
     model: str = ""
+    reached: FloatArray | None = field(default=None, repr=False, compare=False)
 
     def as_json(self) -> dict[str, Any]:
         """The content of `<name>.risk.json`."""
@@ -96,6 +99,7 @@ def estimate(
         probability=_probabilities(reached, history.step),
         time_to_limit=_times(reached, history, found.fine),
         reason=found.reason,
+        reached=reached,
     )
 
 
@@ -130,7 +134,9 @@ def _times(reached: FloatArray, history: History, fine: bool) -> dict[float, dat
         step = int(np.searchsorted(reached, q))
         if step < len(reached):
             within = (q - by_step[step]) / max(by_step[step + 1] - by_step[step], 1e-12) if fine else 0.0
-            times[q] = history.end + (step + float(within)) * history.step
+            # To the minute: more would be made up.
+            minutes = round((step + float(within)) * (history.step / MINUTE))
+            times[q] = history.end + minutes * MINUTE
     return times
 
 

@@ -126,6 +126,11 @@ def test_truncated_and_broken_files_are_refused(tmp_path: Path, capsys: pytest.C
 BAD_ARGUMENTS = {
     "limit": (("--limit", "lots"), "--limit 'lots' is not a number"),
     "limit nan": (("--limit", "nan"), "--limit 'nan' is not a number"),
+    "limit below zero": (("--limit", "-95"), "--limit -95 is negative, but the series never is"),
+    "limit past the capacity": (
+        ("--limit", "120", "--params", '{"capacity": 100}'),
+        "--limit 120 is past the capacity",
+    ),
     "horizon": (("--horizon", "soon"), "--horizon 'soon' is not a span"),
     "zero": (("--horizon", "0h"), "--horizon '0h' is not a span"),
     "short": (("--horizon", "10m"), "shorter than one step"),
@@ -142,7 +147,8 @@ BAD_ARGUMENTS = {
 @pytest.mark.parametrize("case", BAD_ARGUMENTS)
 def test_bad_argument_is_refused(case: str, disk_csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     changed, message = BAD_ARGUMENTS[case]
-    arguments = {"--horizon": "1d", "--output": str(tmp_path / "o.csv"), changed[0]: changed[1]}
+    pairs = dict(zip(changed[::2], changed[1::2], strict=True))
+    arguments = {"--horizon": "1d", "--output": str(tmp_path / "o.csv")} | pairs
     assert run(disk_csv, *[part for pair in arguments.items() for part in pair]) == 2
     captured = capsys.readouterr()
     assert message in captured.out + captured.err
@@ -200,6 +206,35 @@ def test_limit_already_crossed(disk_csv: Path, tmp_path: Path) -> None:
     found = json.loads((tmp_path / "o.risk.json").read_text())
     assert found["already_crossed"]
     assert found["probability"] == {"1h": 1.0, "4h": 1.0, "24h": 1.0, "72h": None, "168h": None}
+
+
+@pytest.mark.parametrize("case", ODD_HISTORIES)
+def test_odd_history_has_a_risk_or_a_reason(case: str, tmp_path: Path) -> None:
+    ODD_HISTORIES[case].write_parquet(tmp_path / "odd.parquet")
+    arguments = ("--horizon", "8d", "--limit", "95", "--output", tmp_path / "o.csv", "--plot", tmp_path / "o.png")
+    assert run(tmp_path / "odd.parquet", *arguments) == 0
+    found = json.loads((tmp_path / "o.risk.json").read_text())
+    known = list(found["probability"].values())
+    assert found["abstained"] == (case in ("one row", "one day"))
+    assert bool(found["reason"]) or not found["abstained"]
+    assert known == [None] * 5 if found["abstained"] else known == sorted(known)
+    assert found["abstained"] or 0 <= known[0] <= known[-1] < 0.3
+
+
+def test_five_minute_samples_show_what_fails_within_hours(tmp_path: Path) -> None:
+    rng, count = np.random.default_rng(3), 20 * 288
+    pool = 40 + 8 * np.sin(np.arange(count) / 288 * 2 * np.pi) + rng.normal(0, 1, count)
+    pool[-36:] += np.arange(36) * 0.9
+    frame(pool, timedelta(minutes=5)).write_csv(tmp_path / "pool.csv")
+    frame(pool[:-36], timedelta(minutes=5)).write_csv(tmp_path / "calm.csv")
+    found = {}
+    for name in ("pool", "calm"):
+        output = tmp_path / f"{name}_f.csv"
+        assert run(tmp_path / f"{name}.csv", "--horizon", "1d", "--limit", "95", "--output", output) == 0
+        found[name] = json.loads((tmp_path / f"{name}_f.risk.json").read_text())
+    assert found["pool"]["probability"]["4h"] > 0.6
+    assert found["calm"]["probability"]["24h"] < 0.1
+    assert "grown steadily" in found["pool"]["reason"]
 
 
 def test_directory_goes_on_past_a_bad_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -145,7 +145,8 @@ def _failing(kind: Kind, pattern: str, name: str, rng: np.random.Generator) -> I
         # Before a quarter of the way nothing is to be seen yet: no forecast's fault.
         if lead > 0.75 * (crossing / PER_H - onset):
             continue
-        yield _cut(values, int(crossing) - round(lead * PER_H), crossing, kind, pattern, name, rng)
+        steps = round(lead) * PER_H if kind.slow else round(lead * PER_H)
+        yield _cut(values, int(crossing) - steps, crossing, kind, pattern, name, rng)
 
 
 def _ramp(rng: np.random.Generator, kind: Kind) -> Begun:
@@ -207,6 +208,8 @@ def _harmless(kind: Kind, pattern: str, name: str, rng: np.random.Generator) -> 
         values, moment = _HARMLESS[pattern](rng, kind)
         highest = float(values.max())
         values = values * min(1.0, _CEILING / highest)
+        # Slow kinds are judged by whole hours.
+        moment -= moment % PER_H if kind.slow else 0
         yield _cut(values, moment, np.inf, kind, pattern, f"{name}-{n}", rng)
 
 
