@@ -13,6 +13,7 @@ import numpy as np
 
 from components.forecasting import sawtooth
 from components.forecasting.intervals import LEVELS
+from components.forecasting.passage import normal
 from components.forecasting.seasonality import Profile
 from components.forecasting.series import FloatArray, History
 
@@ -121,7 +122,12 @@ def _lately_ended(level: FloatArray, day: int, profile: Profile) -> Growth | Non
 
 def _age(medians: FloatArray, changes: FloatArray) -> int:
     """The most blocks for which nearly every day kept the pace and the growth stands out; 0 where there are none."""
+    # What keeps a pace rises: most series end their trial here.
+    rising = changes[::-1] > 0
+    enough = np.cumsum(rising) >= MOST * np.arange(1, len(changes) + 1)
     for age in _ages(len(changes)):
+        if not (enough[age - 1] and rising[age - 1]):
+            continue
         during = changes[-age:]
         pace = float(np.median(during))
         kept = during >= SAME_PACE * pace
@@ -263,11 +269,8 @@ def reached(growth: Growth, bound: float, horizon: int) -> FloatArray:
     Pace, end and level are as uncertain as in `fan`; half of the noise around the line stays for the whole way, the
     other half is drawn anew at each step.
     """
-    # Here and not above: forecasts without a limit do not pay for it.
-    from scipy.special import log_ndtr
-
     ahead = np.arange(1, horizon + 1)
-    shares = (np.arange(GRID) + 0.5) / GRID
+    shares = (np.arange(GRID // 2) + 0.5) / (GRID // 2)
     deviates = _normal(shares)
     lasting = growth.age * (shares ** (-1.0 / STOPPING) - 1.0)
     error = float(np.hypot(growth.error, PACE_ERROR * growth.slope))
@@ -276,10 +279,11 @@ def reached(growth: Growth, bound: float, horizon: int) -> FloatArray:
     spread = np.sqrt(0.5) * max(growth.noise, 1e-9 * abs(bound), 1e-12)
     missing = bound - growth.level - growth.profile.future(horizon)
     passed = np.zeros(horizon)
-    for offset in spread * deviates[2::5]:
-        away = (grown + offset - missing) / spread
-        passed += (1.0 - np.exp(np.cumsum(log_ndtr(-away), axis=2))).mean(axis=(0, 1))
-    shares_passed: FloatArray = passed / len(deviates[2::5])
+    offsets = spread * deviates[1::3]
+    for offset in offsets:
+        stays = np.maximum(1.0 - normal((grown + offset - missing) / spread), 1e-15)
+        passed += (1.0 - np.exp(np.cumsum(np.log(stays), axis=2))).mean(axis=(0, 1))
+    shares_passed: FloatArray = passed / len(offsets)
     return shares_passed
 
 

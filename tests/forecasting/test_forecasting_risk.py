@@ -83,7 +83,7 @@ def test_steady_growth_is_judged_after_a_day() -> None:
     assert not found.abstained
     assert found.probability[4] < 0.1
     assert found.probability[24] > 0.8
-    assert "grows steadily" in found.reason
+    assert "grown steadily" in found.reason
 
 
 def test_keys_past_the_horizon_are_null() -> None:
