@@ -16,15 +16,15 @@ from components.forecasting.series import History
 COLUMNS = ("series_id", "timestamp", "value")
 
 
-def hourly(features: pl.LazyFrame, as_of: datetime) -> pl.DataFrame:
-    """Hourly means (weighted by samples) known at `as_of`: series_id, service, metric, timestamp, value; sorted."""
+def hourly(features: pl.LazyFrame, as_of: datetime, every: str = "1h") -> pl.DataFrame:
+    """Means by the hour (or `every`) known at `as_of`: series_id, service, metric, timestamp, value; sorted."""
     weight = pl.col("count").clip(lower_bound=1)
     known = features.filter(pl.col("event_timestamp") <= as_of, pl.col("mean").is_finite())
     # Sorted and collected first: a lazy aggregation adds floats in an order of its own, and the last bits would differ
     # from run to run, and with them the model's bytes.
     rows = known.sort("service", "metric", "timestamp").collect()
     return (
-        rows.group_by("service", "metric", pl.col("timestamp").dt.truncate("1h"), maintain_order=True)
+        rows.group_by("service", "metric", pl.col("timestamp").dt.truncate(every), maintain_order=True)
         .agg(((pl.col("mean") * weight).sum() / weight.sum()).alias("value"))
         .with_columns(series_id())
         .select("series_id", "service", "metric", "timestamp", "value")

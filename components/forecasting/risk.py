@@ -140,13 +140,15 @@ def _times(reached: FloatArray, history: History, fine: bool) -> dict[float, dat
     return times
 
 
-def from_rows(history: History, rows: pl.DataFrame, entry: WatchedMetric, seed: int) -> Risk:
+def from_rows(
+    history: History, rows: pl.DataFrame, entry: WatchedMetric, seed: int, recent: History | None = None
+) -> Risk:
     """The risk of a catalogue metric from rows of the forecasts table (one series, sorted by time)."""
     if entry.limit is None:
         raise ValueError(f"metric {entry.name!r} has no limit")
     fan = rows.select(QUANTILE_COLUMNS).to_numpy().T.astype(float)
     model = str(rows["model"][0])
-    return estimate(history, fan, limit=entry.limit, direction=entry.direction, seed=seed, model=model)
+    return estimate(history, fan, limit=entry.limit, direction=entry.direction, seed=seed, model=model, recent=recent)
 
 
 def as_row(service: str, entry: WatchedMetric, found: Risk) -> dict[str, Any]:

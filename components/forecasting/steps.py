@@ -17,9 +17,9 @@ from components.core.schema import TABLES
 from components.core.settings import settings
 from components.core.step import SIDECAR, StepIO
 from components.core.times import Window, floor, iso
-from components.forecasting import holdout, leads, panel, risk, trained, training
+from components.forecasting import holdout, leads, panel, risk, series, trained, training
 from components.forecasting.model import BASELINE
-from components.forecasting.series import HOUR, History
+from components.forecasting.series import DAY, FINE_DAYS, HOUR, History
 from components.forecasting.specs import MODEL_NAME, EvaluateParams, PredictParams, TrainParams
 from components.forecasting.training import Plan, Trained
 
@@ -102,7 +102,8 @@ def predict(io: StepIO, params: PredictParams) -> dict[str, Any]:
     catalog = load_catalog()
     rows = rows.filter(pl.col("series_id").is_in(panel.choose(rows, catalog, params.max_series)))
     forecasts = _infer(rows, version, params, as_of)
-    risks = _risks(rows, forecasts, catalog, params.seed)
+    newest = panel.hourly(lake.scan("features", Window(as_of - FINE_DAYS * DAY, as_of)), as_of, every="5m")
+    risks = _risks(rows, forecasts, catalog, params.seed, newest)
     labels = rows.select("series_id", "service", "metric").unique(maintain_order=True)
     table = forecasts.join(labels, on="series_id", how="left").sort("service", "metric", "timestamp")
     table = table if len(table) else TABLES["forecasts"].empty()
@@ -247,17 +248,28 @@ def _predictor(version: str) -> Callable[[Any, str], Any]:
 
 
 def _risks(
-    rows: pl.DataFrame, forecasts: pl.DataFrame, catalog: Mapping[str, WatchedMetric], seed: int
+    rows: pl.DataFrame,
+    forecasts: pl.DataFrame,
+    catalog: Mapping[str, WatchedMetric],
+    seed: int,
+    newest: pl.DataFrame,
 ) -> pl.DataFrame:
     limited = rows.filter(pl.col("metric").is_in([name for name, entry in catalog.items() if entry.limit is not None]))
     labels = dict(limited.select("series_id", pl.struct("service", "metric")).unique().rows())
     histories = panel.histories(limited, {}) if len(limited) else {}
+    fine = newest.partition_by("series_id", as_dict=True)
     fans = forecasts.filter(pl.col("series_id").is_in(sorted(histories))).partition_by("series_id", as_dict=True)
     found = [
         risk.as_row(
             labels[name]["service"],
             catalog[labels[name]["metric"]],
-            risk.from_rows(history, fans[(name,)], catalog[labels[name]["metric"]], seed),
+            risk.from_rows(
+                history,
+                fans[(name,)],
+                catalog[labels[name]["metric"]],
+                seed,
+                series.recent(fine[(name,)], history) if (name,) in fine else None,
+            ),
         )
         for name, history in histories.items()
         if (name,) in fans

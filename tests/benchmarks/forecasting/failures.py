@@ -1,6 +1,7 @@
 """The failure half of `make bench-forecasting`: will a series cross its limit, when, and how sure is that?
 
-Alone, `python -m tests.benchmarks.forecasting.failures` prints its part of the page and leaves RESULTS.md as it is.
+Alone: `python -m tests.benchmarks.forecasting.failures`. Needs TRACEO_BENCH_DATA; a partial run (--seeds, --per-set)
+prints the same page and leaves RESULTS.md alone.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tests.benchmarks.forecasting.failure_baselines import BASELINES, prophet
 from tests.benchmarks.forecasting.failure_case import Case
 from tests.benchmarks.forecasting.failure_figures import Answers
 from tests.benchmarks.forecasting.failure_runs import run_baseline, run_traceo
+from tests.benchmarks.results import write_section
 
 #: Scored seeds; the maps of `outlook` were fitted on others (`failure_fit`).
 SEEDS, PER_SET = range(21, 25), 60
@@ -54,14 +56,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS), help="seeds of the simulator")
     parser.add_argument("--per-set", type=int, default=PER_SET, help="series of a real set (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
+    parser.add_argument("--no-write", action="store_true", help="print only; leave RESULTS.md alone")
     arguments = parser.parse_args(argv)
     data = os.environ.get("TRACEO_BENCH_DATA", "")
     if not (Path(data) / "forecasting").is_dir() or not data:
         print("skipped: TRACEO_BENCH_DATA does not name the development data with forecasting/")
         return 0
     started = time.monotonic()
-    print("\n\n".join(section(Path(data), arguments.seeds, arguments.per_set, arguments.workers)))
-    print(f"\n{(time.monotonic() - started) / 60:.1f} minutes")
+    text = "\n\n".join(section(Path(data), arguments.seeds, arguments.per_set, arguments.workers))
+    print(f"{text}\n\n{(time.monotonic() - started) / 60:.1f} minutes", flush=True)
+    if arguments.no_write or (arguments.seeds, arguments.per_set) != (list(SEEDS), PER_SET):
+        print("RESULTS.md is left alone: it takes whole runs only")
+        return 0
+    write_section("failures", text)
     return 0
 
 
