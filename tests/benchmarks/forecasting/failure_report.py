@@ -17,7 +17,8 @@ from tests.benchmarks.results import table, wilson
 
 _DEFINITION = (
     "`make bench-forecasting`, its second half: `traceo forecast --limit` at {cases:,} moments: {simulated:,} of a "
-    "seeded simulator (seeds {seeds}; ten kinds of failure, eight kinds of decoy, quiet series, ramps that stop later; 30 days of five-minute samples) and {real} "
+    "seeded simulator (seeds {seeds}; ten kinds of failure, eight kinds of decoy, quiet series, ramps that stop "
+    "later; 30 days of five-minute samples) and {real} "
     "of real series ({sets}). Limits of these: KubeEdge's memory has its own (80 to 95 %); the metrics of the others "
     "fill nothing, so a limit comes from a series' first 14 days: a twentieth of their range above the highest hour, "
     "or the hour's 99 % quantile. Cuts: before the crossing (simulated: at four leads each, from a quarter of the way "
