@@ -50,7 +50,7 @@ ENDED = 4.0
 FALL_SIGMAS, FALL_SHARE = 8.0, 0.2
 #: Growth goes on faster or slower than it did: standard deviation of its pace, as a share.
 PACE_ERROR = 0.15
-#: A growth has ended when this part of its life, the newest, rose by less than this share of what the part before did.
+#: A growth has ended when the newest sixth of its life rose by less than this share of what its pace promised.
 NEWEST, STILL = 6, 0.4
 
 
@@ -247,15 +247,15 @@ def _since_rise(level: FloatArray) -> float:
     return float(len(level) - last - 2) if (level[last + 2 :] > half).all() else np.inf
 
 
-def has_ended(growth: Growth, level: FloatArray, age: int) -> bool:
-    """Whether the newest part of a growth of `age` samples of `level` (perhaps finer than its own) no longer grows."""
-    part = max(age // NEWEST, 2 * BLOCKS)
-    if len(level) < 2 * part:
+def has_ended(growth: Growth, level: FloatArray, per_step: float = 1.0) -> bool:
+    """Whether the newest part of a growth no longer grows; `level` may have `per_step` samples for each step of it."""
+    part = max(round(growth.age * per_step) // NEWEST, 2 * BLOCKS)
+    if len(level) < part:
         return False
     quarter = part // BLOCKS
-    newest, before = level[-part:], level[-2 * part : -part]
+    newest = level[-part:]
     risen = float(np.median(newest[-quarter:]) - np.median(newest[:quarter]))
-    expected = float(np.median(before[-quarter:]) - np.median(before[:quarter]))
+    expected = growth.slope / per_step * (part - quarter)
     at = np.arange(part)
     rest = newest - np.polyval(np.polyfit(at, newest, 1), at)
     # Medians of a quarter whose samples are alike: no more certain than a few of them.

@@ -110,14 +110,14 @@ def _growing(history: History, recent: History | None, bound: float, horizon: in
     fast = None
     if recent is not None and fine is not None:
         per = history.step / recent.step
-        if slow is not None and growth.has_ended(slow, fine, round(slow.age * per)):
+        if slow is not None and growth.has_ended(slow, fine, per):
             slow = None
         if not sawtooth.goes_on(recent.values):
             widths = [round(hours * HOUR / recent.step) for hours in FINE_BLOCKS_H]
             fast = growth.young(fine, widths, Profile(np.zeros(1), len(recent)))
-            if fast is not None and growth.has_ended(fast, fine, fast.age):
+            if fast is not None and growth.has_ended(fast, fine):
                 fast = None
-    elif slow is not None and growth.has_ended(slow, level, slow.age):
+    elif slow is not None and growth.has_ended(slow, level):
         slow = None
     views, ages = [], []
     if slow is not None:
