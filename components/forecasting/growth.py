@@ -50,8 +50,8 @@ ENDED = 4.0
 FALL_SIGMAS, FALL_SHARE = 8.0, 0.2
 #: Growth goes on faster or slower than it did: standard deviation of its pace, as a share.
 PACE_ERROR = 0.15
-#: A growth has ended when the newest sixth of its life rose by less than this share of what its pace promised.
-NEWEST, STILL = 6, 0.4
+#: A growth has ended when the newest sixth or twelfth of its life rose by less of what its pace promised than this.
+NEWEST, STILL = (6, 12), 0.4
 
 
 @dataclass(frozen=True)
@@ -247,20 +247,26 @@ def _since_rise(level: FloatArray) -> float:
     return float(len(level) - last - 2) if (level[last + 2 :] > half).all() else np.inf
 
 
-def has_ended(growth: Growth, level: FloatArray, per_step: float = 1.0) -> bool:
-    """Whether the newest part of a growth no longer grows; `level` may have `per_step` samples for each step of it."""
-    part = max(round(growth.age * per_step) // NEWEST, 2 * BLOCKS)
-    if len(level) < part:
-        return False
-    quarter = part // BLOCKS
-    newest = level[-part:]
+def has_ended(growth: Growth, level: FloatArray, per_step: float, day: int) -> bool:
+    """Whether the newest part of a growth no longer grows.
+
+    level: may have `per_step` samples for each step of the growth; day: samples of it in a day. What has grown for days
+    may pause for a night.
+    """
+    samples = round(growth.age * per_step)
+    least = day // 2 if samples >= 2 * day else 2 * BLOCKS
+    parts = {max(samples // share, least) for share in NEWEST}
+    return any(_is_still(level[-part:], growth.slope / per_step) for part in parts if part <= len(level))
+
+
+def _is_still(newest: FloatArray, pace: float) -> bool:
+    quarter = len(newest) // BLOCKS
     risen = float(np.median(newest[-quarter:]) - np.median(newest[:quarter]))
-    expected = growth.slope / per_step * (part - quarter)
-    at = np.arange(part)
+    at = np.arange(len(newest))
     rest = newest - np.polyval(np.polyfit(at, newest, 1), at)
     # Medians of a quarter whose samples are alike: no more certain than a few of them.
     doubt = 2.0 * float(np.std(rest)) / np.sqrt(min(quarter, BLOCKS))
-    return bool(risen + doubt < STILL * expected)
+    return bool(risen + doubt < STILL * pace * (len(newest) - quarter))
 
 
 def reached(growth: Growth, bound: float, horizon: int) -> FloatArray:

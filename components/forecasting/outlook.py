@@ -110,14 +110,14 @@ def _growing(history: History, recent: History | None, bound: float, horizon: in
     fast = None
     if recent is not None and fine is not None:
         per = history.step / recent.step
-        if slow is not None and growth.has_ended(slow, fine, per):
+        if slow is not None and growth.has_ended(slow, fine, per, round(day * per)):
             slow = None
         if not sawtooth.goes_on(recent.values):
             widths = [round(hours * HOUR / recent.step) for hours in FINE_BLOCKS_H]
             fast = growth.young(fine, widths, Profile(np.zeros(1), len(recent)))
-            if fast is not None and growth.has_ended(fast, fine):
+            if fast is not None and growth.has_ended(fast, fine, 1.0, round(day * per)):
                 fast = None
-    elif slow is not None and growth.has_ended(slow, level):
+    elif slow is not None and growth.has_ended(slow, level, 1.0, day):
         slow = None
     views, ages = [], []
     if slow is not None:
