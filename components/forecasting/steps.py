@@ -51,8 +51,8 @@ def train(io: StepIO, params: TrainParams) -> dict[str, Any]:
         trained.save(folder, model)
     io.write_table("holdout", holdout.take(rows, split, set(known)))
     summary = training.summarize(results)
-    early = leads.curves(leads.ask_all(_limited(plans, rows, catalog)))
-    run_id = _log_run(params, io.params, results, summary, early)
+    ahead = leads.curves(leads.ask_all(_limited(plans, rows, catalog)))
+    run_id = _log_run(params, io.params, results, summary, ahead)
     content = {"run_id": run_id, "model": MODEL_NAME, "as_of": as_of, "series": len(results), "candidates": summary}
     io.write_json("training", content)
     ratio = summary.get(params.model, {}).get("mase_vs_seasonal_naive")
@@ -176,7 +176,7 @@ def _log_run(
     logged: Mapping[str, Any],
     results: Sequence[Trained],
     summary: Mapping[str, Mapping[str, float]],
-    early: Mapping[str, Sequence[leads.Point]],
+    ahead: Mapping[str, Sequence[leads.Point]],
 ) -> str:
     """One parent run and one child per candidate, so that MLflow's UI compares them; returns the parent's id."""
     from components.core import tracking
@@ -195,9 +195,9 @@ def _log_run(
             curves = {name: training.error_by_step(results, name, params.horizon_h) for name in summary}
             run.log_figure(report.error_by_horizon(curves, params.model), "error_by_horizon.png")
             run.log_figure(report.ratio_bars(summary), "candidates.png")
-        if early:
-            run.log_figure(report.lead_times(early), "lead_times.png")
-            run.log_metrics(_finite(leads.as_metrics(early)))
+        if ahead:
+            run.log_figure(report.lead_times(ahead), "lead_times.png")
+            run.log_metrics(_finite(leads.as_metrics(ahead)))
     return run_id
 
 

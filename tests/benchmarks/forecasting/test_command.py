@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.benchmarks.forecasting import __main__ as command
-from tests.benchmarks.forecasting import runs
+from tests.benchmarks.forecasting import failures, runs
 from tests.benchmarks.forecasting.cases import Case
 from tests.benchmarks.forecasting.scoring import Score
 from tests.benchmarks.forecasting.sets import Series
@@ -37,6 +37,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(command, "run_all", in_turn)
     monkeypatch.setattr(command, "write_section", lambda name, text: path.write_text(f"{name}\n{text}"))
     monkeypatch.setattr(command, "model_names", lambda: NAMES)
+    monkeypatch.setattr(failures, "main", lambda argv: path.write_text(path.read_text() + " ".join(argv)) and 0)
     return path
 
 
@@ -54,6 +55,8 @@ def test_a_whole_run_writes_the_section(results: Path) -> None:
     assert "| textbook seasonal-naive | 1.00 (1.00–1.00) |" in page
     lines = list(csv.DictReader((results.parent / "out" / "lines.csv").open()))
     assert {line["model"] for line in lines} == {*NAMES, "textbook seasonal-naive"}
+    # The failure half follows.
+    assert page.endswith("--workers 2")
 
 
 @pytest.mark.parametrize(
