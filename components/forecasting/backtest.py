@@ -52,8 +52,12 @@ class Backtest:
         """A candidate's absolute error by stretch of the horizon, divided by seasonal-naive's on the same cells.
 
         A stretch that no origin reaches takes the one before; infinite where the candidate was not run at all.
+        Origins too old for the candidate count as seasonal-naive's: it is not better for having missed them.
         """
         error, base = np.abs(self.points[name] - self.actual), np.abs(self.points[BASELINE] - self.actual)
+        ran = np.isfinite(self.points[name]).any(axis=1)
+        if ran.any():
+            error[: int(ran.argmax())] = base[: int(ran.argmax())]
         common = np.isfinite(error) & np.isfinite(base)
         # Where seasonal-naive is perfect, perfection is all that counts.
         least = 1e-9 * float(np.abs(self.actual[np.isfinite(self.actual)]).max(initial=1e-9))
@@ -74,6 +78,14 @@ class Backtest:
     def residuals(self, weights: Weights) -> FloatArray:
         """Actual minus forecast of a weighted median, (origins, horizon)."""
         return self.actual - self.combined(weights)
+
+    def error_by_step(self, weights: Weights) -> FloatArray:
+        """Mean absolute error of a weighted median at each step ahead, (horizon,); NaN where no origin reaches."""
+        errors = np.abs(self.residuals(weights))
+        known = np.isfinite(errors)
+        reached = known.sum(axis=0)
+        mean: FloatArray = np.where(known, errors, 0.0).sum(axis=0) / np.where(reached, reached, np.nan)
+        return mean
 
     def score(self, weights: Weights) -> float:
         """The `error_ratio` of a weighted median."""

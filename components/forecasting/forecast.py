@@ -30,6 +30,7 @@ class Fitted:
     weights: per candidate and stretch of the horizon. offsets: quantile minus point forecast, (7, horizon). ratio:
     backtest error relative to seasonal-naive, None without a backtest. scores: the same for each candidate. adapts:
     whether a growth that the newest days alone show takes the candidates' place; not where the user named one model.
+    errors: mean absolute backtest error of each step ahead, (horizon,), NaN where none reached; None without backtest.
     """
 
     weights: Weights
@@ -38,17 +39,22 @@ class Fitted:
     scores: Mapping[str, float] = field(default_factory=dict)
     reason: str = ""
     adapts: bool = False
+    errors: FloatArray | None = None
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """The next steps of one series: point forecast and (7, horizon) quantiles; `reason` says why it fell back."""
+    """The next steps of one series: point forecast and (7, horizon) quantiles; `reason` says why it fell back.
+
+    errors: as in Fitted, of the model whose forecast this is.
+    """
 
     mean: FloatArray
     quantiles: FloatArray
     model: str
     reason: str = ""
     ratio: float | None = None
+    errors: FloatArray | None = None
 
 
 def forecast(
@@ -97,7 +103,8 @@ def weigh(history: History, tested: backtest.Backtest, model: str, horizon: int)
     offsets = intervals.offsets_from_residuals(tested.residuals(weights), history.day)
     ratio = tested.score(weights)
     adapts = not isinstance(models.get(model), Candidate)
-    return Fitted(weights, offsets, ratio, tested.scores(), tested.reasons.get(model, ""), adapts)
+    errors = tested.error_by_step(weights)
+    return Fitted(weights, offsets, ratio, tested.scores(), tested.reasons.get(model, ""), adapts, errors)
 
 
 def weigh_only(tested: backtest.Backtest, model: str) -> Weights:
@@ -128,7 +135,8 @@ def apply(history: History, fitted: Fitted, horizon: int, learned: Learned = NOT
         used, points = alone(BASELINE, stretches.COUNT), {BASELINE: models.candidate(BASELINE).points(history, horizon)}
     median = stretches.combine(points, used, history.day)
     quantiles = intervals.quantiles(history, median, fitted.offsets[:, :horizon])
-    return Forecast(history.clip(median), quantiles, describe_weights(used), reason, fitted.ratio)
+    errors = None if fitted.errors is None else fitted.errors[:horizon]
+    return Forecast(history.clip(median), quantiles, describe_weights(used), reason, fitted.ratio, errors)
 
 
 def _taught(member: Candidate, history: History, horizon: int, origins: int) -> Candidate:

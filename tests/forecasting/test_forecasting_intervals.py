@@ -43,6 +43,15 @@ def test_error_ratio_of_the_baseline_is_one() -> None:
     assert tested.scores() == {"seasonal_naive": pytest.approx(1.0)}
 
 
+def test_errors_by_step_are_means_over_the_origins_that_reach() -> None:
+    tested = backtest.run(history(np.arange(240.0)), [models.candidate("seasonal_naive")], 48, 3)
+    assert tested.origins == (168, 192, 216)
+    errors = tested.error_by_step({"seasonal_naive": np.ones(4)})
+    assert errors.tolist() == [24.0] * 24 + [48.0] * 24
+    far = backtest.run(history(np.arange(240.0)), [models.candidate("seasonal_naive")], 100, 3)
+    assert np.isnan(far.error_by_step({"seasonal_naive": np.ones(4)})[72:]).all()
+
+
 def test_conformal_offsets_cover_normal_residuals() -> None:
     residuals = np.random.default_rng(0).normal(0, 2.0, (60, 48))
     offsets = intervals.offsets_from_residuals(residuals, 24)

@@ -7,8 +7,9 @@ import pytest
 
 from components.core.errors import ParamsError
 from components.forecasting import models, stretches
+from components.forecasting.backtest import Backtest
 from components.forecasting.forecast import fit, forecast
-from components.forecasting.model import describe_weights, normalized
+from components.forecasting.model import Weights, describe_weights, normalized
 from components.forecasting.models.ensemble import inverse_weights
 from tests.forecasting.conftest import history, seasonal
 
@@ -67,6 +68,30 @@ def test_auto_falls_back_to_the_baseline_where_a_week_of_backtests_prefers_it(
 ) -> None:
     errors = {"seasonal_naive": np.ones(4), "other": np.full(4, 0.9)}
     assert sorted(models.get("auto").weigh(errors, lambda weights: 1.01, origins)) == expected  # type: ignore[union-attr]
+
+
+def test_auto_chooses_more_sharply_before_it_falls_back() -> None:
+    errors = {"seasonal_naive": np.ones(4), "other": np.full(4, 0.8)}
+    asked: list[float] = []
+
+    def combined(weights: Weights) -> float:
+        asked.append(float(weights["other"][0]))
+        return 1.01 if len(asked) < 3 else 0.99
+
+    weights = models.get("auto").weigh(errors, combined, 7)  # type: ignore[union-attr]
+    assert asked == sorted(asked)
+    assert len(asked) == 3
+    assert weights["other"][0] > 0.99
+
+
+def test_origins_too_old_for_a_candidate_count_as_the_baselines() -> None:
+    actual = np.zeros((4, 24))
+    naive = np.ones((4, 24))
+    late = np.where(np.arange(4)[:, None] < 2, np.nan, np.zeros((4, 24)))
+    sparse = np.where(np.arange(4)[:, None] % 2 == 1, np.nan, np.zeros((4, 24)))
+    tested = Backtest((1, 2, 3, 4), actual, {"seasonal_naive": naive, "late": late, "sparse": sparse})
+    assert tested.stretch_errors("late").tolist() == [0.5] * 4
+    assert tested.stretch_errors("sparse").tolist() == [0.0] * 4
 
 
 def test_variants_have_names_and_unknown_ones_are_refused() -> None:
