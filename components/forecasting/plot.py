@@ -1,4 +1,4 @@
-"""A picture of a forecast: history, fan of quantiles, limit and the probability of crossing it."""
+"""A picture of a forecast: history, fan of quantiles, limit, probability of crossing it, errors of the backtests."""
 
 from __future__ import annotations
 
@@ -32,14 +32,17 @@ def _draw(history: History, forecast: Forecast, risk: Risk | None, title: str) -
     from matplotlib.figure import Figure
 
     judged = risk is not None and risk.reached is not None
-    figure = Figure(figsize=(11, 6.2 if judged else 4.8), layout="constrained")
+    tested = forecast.errors is not None
+    below = int(judged) + int(tested)
+    figure = Figure(figsize=(11, 4.8 + 1.4 * below), layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(2 if judged else 1, sharex=True, squeeze=False, height_ratios=(3, 1) if judged else None)
+    panels = figure.subplots(1 + below, sharex=True, squeeze=False, height_ratios=(3,) + below * (1,))
     axes, lowest = panels[0, 0], panels[-1, 0]
     _draw_fan(axes, history, forecast)
     if risk is not None:
         _draw_limit(axes, risk)
-        _draw_probability(lowest, history, risk)
+        _draw_probability(panels[min(1, below), 0], history, risk)
+    _draw_errors(lowest, history, forecast)
     axes.set_title(f"{title} ({forecast.model})", loc="left", fontsize=11)
     axes.grid(alpha=0.25)
     lowest.tick_params(axis="x", labelrotation=20)
@@ -102,6 +105,20 @@ def _draw_probability(axes: Any, history: History, risk: Risk) -> None:
             )
     axes.set_ylim(0, 1)
     axes.set_ylabel("probability\nof crossing")
+    axes.grid(alpha=0.25)
+
+
+def _draw_errors(axes: Any, history: History, forecast: Forecast) -> None:
+    """How far off backtests were on average this far ahead, and how far the forecast's middle half reaches."""
+    if forecast.errors is None:
+        return
+    ahead = history.times(len(forecast.errors))
+    half = (forecast.quantiles[4] - forecast.quantiles[2]) / 2.0
+    axes.plot(ahead, forecast.errors, color="#333333", linewidth=1.2, label="mean absolute error of backtests")
+    axes.plot(ahead, half, color=_BLUE, linewidth=1.0, linestyle="--", label="half of the 50 % interval")
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("error by\nhours ahead")
+    axes.legend(loc="upper left", fontsize=8, framealpha=0.9)
     axes.grid(alpha=0.25)
 
 

@@ -271,6 +271,19 @@ def test_plots_are_a_png_and_a_page_without_outside_links(disk_csv: Path, tmp_pa
     assert "http" not in page.split("base64,")[0]
 
 
+def test_the_picture_has_a_panel_of_backtest_errors_where_there_are_backtests(tmp_path: Path) -> None:
+    from PIL import Image
+
+    heights = []
+    for hours in (240, 40):
+        source, picture = tmp_path / f"{hours}.csv", tmp_path / f"{hours}.png"
+        frame(seasonal(hours)).write_csv(source)
+        assert run(source, "--horizon", "1d", "--plot", picture, "--output", tmp_path / "o.csv") == 0
+        with Image.open(picture) as found:
+            heights.append(found.size[1])
+    assert heights[0] > heights[1]
+
+
 def test_regressor_with_a_known_future_reaches_prophet(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     load = rng.integers(0, 2, 288).astype(float)
