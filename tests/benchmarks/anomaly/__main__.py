@@ -38,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             cases = _shortest(cases)
         runs = run_all(cases, names, arguments.workers)
     section = report.section(runs, names)
-    report.write_csv(runs, arguments.csv)
     print(section)
+    report.write_csv(runs, arguments.csv)
     minutes, workers = (time.monotonic() - started) / 60, arguments.workers
     print(f"\nProcessor time ({len(runs)} runs in {minutes:.1f} minutes, {workers} processes):")
     print(report.costs(runs, names))

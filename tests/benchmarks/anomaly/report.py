@@ -77,7 +77,7 @@ def section(runs: Sequence[Run], names: Sequence[str]) -> str:
 def write_csv(runs: Sequence[Run], path: Path) -> None:
     """One line per series and detector."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    pl.DataFrame([_line(run) for run in runs]).write_csv(path, float_precision=6)
+    pl.DataFrame([_line(run) for run in runs], infer_schema_length=None).write_csv(path, float_precision=6)
 
 
 def costs(runs: Sequence[Run], names: Sequence[str]) -> str:

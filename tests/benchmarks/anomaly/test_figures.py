@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from tests.benchmarks.anomaly import figures
 from tests.benchmarks.anomaly.case import write_case
 from tests.benchmarks.anomaly.events import Found, judge
 from tests.benchmarks.anomaly.labelled import labelled
+from tests.benchmarks.anomaly.report import write_csv
 from tests.benchmarks.anomaly.runs import Run
 
 FOUND = [Found(4, 2, 5, 3, 2.0, (1.0, 9.0)), Found(1, 1, 1, 0, 1.0, (5.0,)), Found(0, 0, 1, 1, 1.0, ())]
@@ -64,6 +67,14 @@ def _run(folder: Path, scores: np.ndarray, vus_pr: float = 0.5) -> Run:
     case = write_case(labelled(len(scores)), folder)
     nothing = np.zeros(len(scores), dtype=np.int32)
     return Run(case, "x", vus_pr, 0.5, judge(case.times, case.labels, nothing), scores, nothing, 0.0)
+
+
+def test_lines_are_written_though_the_first_hundred_lack_a_figure(tmp_path: Path) -> None:
+    run = _run(tmp_path, np.zeros(400))
+    write_csv([replace(run, vus_pr=math.nan)] * 150 + [run], tmp_path / "lines.csv")
+    written = pl.read_csv(tmp_path / "lines.csv", infer_schema_length=None)
+    assert written["vus_pr"].null_count() == 150
+    assert written["vus_pr"][-1] == 0.5
 
 
 def test_thresholds_over_series_are_common_ones(tmp_path: Path) -> None:
