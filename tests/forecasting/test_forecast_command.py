@@ -163,6 +163,7 @@ ODD_HISTORIES = {
     "a week missing": pl.concat([frame(seasonal(500))[:200], frame(seasonal(500))[368:]]),
     "irregular": frame(seasonal(400)).sample(150, seed=1, shuffle=True),
     "a counter with resets": frame(np.arange(400) % 60 * 1.0),
+    "no number here and there": frame(np.where(np.arange(200) % 9 == 4, np.nan, seasonal(200))),
     "minus infinity": frame(np.where(np.arange(200) % 50 == 3, -np.inf, seasonal(200))),
 }
 
