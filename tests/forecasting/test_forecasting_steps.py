@@ -18,8 +18,8 @@ from components.core.errors import InputError
 from components.core.lake import Lake
 from components.core.settings import settings
 from components.core.times import Window
-from components.forecasting import trained
-from components.forecasting.specs import EVALUATE, MODEL_NAME, PREDICT, TRAIN
+from components.forecasting import leads, steps, trained
+from components.forecasting.specs import EVALUATE, MODEL_NAME, PREDICT, TRAIN, TrainParams
 from tests.forecasting.conftest import START, filling_disk, seasonal
 
 DAYS = 30
@@ -101,6 +101,9 @@ def test_train_evaluate_predict(home: Path) -> None:
     assert parent.data.metrics["auto.mase_vs_seasonal_naive"] < 1.0
     children = tracking.client().search_runs([parent.info.experiment_id], f"tags.mlflow.parentRunId = '{run_id}'")
     assert {run.info.run_name for run in children} == {"auto", "seasonal_drift", "seasonal_naive", "smoothing"}
+    pictures = {one.path for one in tracking.client().list_artifacts(run_id)}
+    # No series here passes its limit, so there are no lead times to draw.
+    assert pictures == {"error_by_horizon.png", "candidates.png"}
 
     holdout = pl.read_parquet(home / "holdout.parquet")
     assert holdout.filter("held_out")["timestamp"].min() == AS_OF - timedelta(hours=48)
@@ -204,3 +207,11 @@ def test_as_of_reads_nothing_later() -> None:
     rows = features({("a", "m"): np.arange(5.0)})
     known = panel.hourly(rows.lazy(), datetime.fromisoformat("2026-01-01T03:00:00+00:00"))
     assert known["value"].to_list() == [0.0, 1.0, 2.0]
+
+
+def test_lead_times_are_drawn_and_counted_in_mlflow(home: Path) -> None:
+    ahead = {"disk": [leads.Point(48, 4, 3, 1)]}
+    run_id = steps._log_run(TrainParams(), {}, [], {}, ahead)
+    metrics = tracking.client().get_run(run_id).data.metrics
+    assert metrics == {"series": 0.0, "lead_48h.disk.recall": 0.75, "lead_48h.disk.precision": 0.75}
+    assert "lead_times.png" in {one.path for one in tracking.client().list_artifacts(run_id)}
