@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.forecasting import sawtooth
 from components.forecasting.intervals import LEVELS
@@ -46,8 +47,8 @@ GRID = 25
 LATELY_DAYS = 2
 #: A last value this many times the noise short of the line says that it has just ended.
 ENDED = 4.0
-#: A fall within two steps this many times the usual change, and this share of the range, begins a new series.
-FALL_SIGMAS, FALL_SHARE = 8.0, 0.2
+#: A change within two steps is sudden from so many times the usual one, and this share of the range, on.
+SUDDEN_SIGMAS, SUDDEN_SHARE = 8.0, 0.2
 #: Growth goes on faster or slower than it did: standard deviation of its pace, as a share.
 PACE_ERROR = 0.15
 #: A growth has ended when the newest sixth or twelfth of its life rose by less of what its pace promised than this.
@@ -206,13 +207,20 @@ def young(level: FloatArray, widths: Sequence[int], profile: Profile) -> Growth 
 
 
 def _since_fall(level: FloatArray) -> int:
+    falls = _sudden(-level)
+    return int(falls[-1]) + 2 if len(falls) else 0
+
+
+def _sudden(level: FloatArray) -> NDArray[np.intp]:
+    """The steps from which a level rises, within two steps, far more than it usually changes."""
     change = level[2:] - level[:-2]
     if len(change) < BLOCKS:
-        return 0
+        return np.empty(0, dtype=np.intp)
     usual = 1.4826 * float(np.median(np.abs(change - np.median(change))))
-    least = max(FALL_SIGMAS * usual, FALL_SHARE * float(np.ptp(level)))
-    falls = np.nonzero(-change > max(least, 1e-12))[0]
-    return int(falls[-1]) + 2 if len(falls) else 0
+    rises: NDArray[np.intp] = np.nonzero(
+        change > max(SUDDEN_SIGMAS * usual, SUDDEN_SHARE * float(np.ptp(level)), 1e-12)
+    )[0]
+    return rises
 
 
 def settled_for(level: FloatArray, widths: Sequence[int], profile: Profile, pauses: Sequence[int], longest: int) -> int:
@@ -233,11 +241,7 @@ def settled_for(level: FloatArray, widths: Sequence[int], profile: Profile, paus
 
 def _since_rise(level: FloatArray) -> float:
     """Steps since the last sudden rise that the level never left again; infinity without one."""
-    change = level[2:] - level[:-2]
-    if len(change) < BLOCKS:
-        return np.inf
-    usual = 1.4826 * float(np.median(np.abs(change - np.median(change))))
-    rises = np.nonzero(change > max(FALL_SIGMAS * usual, FALL_SHARE * float(np.ptp(level)), 1e-12))[0]
+    rises = _sudden(level)
     if not len(rises):
         return np.inf
     # Of neighbouring steps of one rise the first.
