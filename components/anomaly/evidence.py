@@ -40,6 +40,8 @@ _ROWS_A_WEEK = 2016
 _LEAST_LIMIT = 0.3
 #: A peak on this share of the days is a habit; exceeding this quantile of its heights by the margin is news.
 _HABIT_SHARE, _HABIT_TOP, _HABIT_MARGIN = 0.9, 0.8, 1.15
+#: Below the alarm a score only ranks. So much of it is the row's own evidence, as much that of the strongest columns.
+_OWN_SHARE, _STRONGEST_SHARE, _STRONGEST = 0.3, 0.3, 3
 #: Days that a habit takes, and the newest that are looked at.
 _HABIT_DAYS, _MOST_DAYS = 5, 30
 
@@ -127,6 +129,21 @@ def scores(confirmed: FloatArray, lasting: FloatArray, limit: FloatArray | float
     found = lasting / limit
     special = np.minimum(_USUAL_EVIDENCE, limit)
     result: FloatArray = np.where(confirmed < special, np.minimum(found, 1.0), found)
+    return result
+
+
+def ranked(score: FloatArray, own: FloatArray, lasting: FloatArray, limit: float) -> FloatArray:
+    """Scores of all columns together; those of rows that are no anomaly are refined by what an alarm does not count.
+
+    Evidence that no second row bears out, that few columns show, or that is a habit is no alarm, and yet more suspicious
+    than none. own, lasting: evidence before it is confirmed and after it faded, rows by columns, all together last.
+    limit: of the knob, for all columns together.
+    """
+    columns = lasting[:, :-1]
+    strongest = np.sort(columns, axis=1)[:, -_STRONGEST:].mean(axis=1) if columns.shape[1] > 1 else lasting[:, -1]
+    shares = ((1 - _OWN_SHARE - _STRONGEST_SHARE, lasting[:, -1]), (_OWN_SHARE, own[:, -1]), (_STRONGEST_SHARE, strongest))
+    calm = sum(share * np.minimum(np.nan_to_num(part) / limit, 1.0) for share, part in shares)
+    result: FloatArray = np.where(score > 1, score, np.minimum(calm, 1.0))
     return result
 
 

@@ -67,6 +67,30 @@ def test_a_row_that_is_nothing_special_never_exceeds_one() -> None:
 
 
 @pytest.mark.parametrize(
+    ("score", "own", "lasting", "expected"),
+    [
+        (1.2, [0.0, 0.0], [0.0, 0.0], 1.2),
+        (0.0, [0.0, 0.0], [0.0, 0.0], 0.0),
+        (0.5, [1.0, 1.0], [1.0, 1.0], 0.5),
+        (0.0, [2.0, 2.0], [0.0, 0.0], 0.3),
+        (0.4, [0.0, 0.0], [9.0, 9.0], 0.7),
+        (0.0, [np.nan, np.nan], [0.0, 0.0], 0.0),
+    ],
+    ids=["an alarm stays", "nothing", "half the limit", "not confirmed", "a habit", "not known"],
+)
+def test_what_is_no_alarm_is_ranked(score: float, own: list[float], lasting: list[float], expected: float) -> None:
+    ranked = evidence.ranked(np.array([score]), np.array([own]), np.array([lasting]), 2.0)
+    assert ranked.tolist() == [pytest.approx(expected)]
+
+
+def test_what_few_of_many_columns_show_ranks_before_what_none_shows() -> None:
+    columns = np.zeros((2, 9))
+    columns[0, 3:6] = 2.0
+    ranked = evidence.ranked(np.zeros(2), np.zeros((2, 9)), columns, 2.0)
+    assert ranked.tolist() == [pytest.approx(0.3), 0.0]
+
+
+@pytest.mark.parametrize(
     ("knob", "step_us", "columns", "expected"),
     [
         (1.0, STEP_US, 1, 1.35),

@@ -136,11 +136,16 @@ class Detector(detector.Detector):
 
     def _lasting(self, votes: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Confirmed and lasting evidence per column, and as a last column for all of them together; NaN where none."""
-        joint = evidence.mean_known(evidence.pooled(votes))
-        own = np.hstack([evidence.mean_known(votes), joint[:, None]])
+        own = self._own(votes)
         confirmed = evidence.confirmed(own, self.tuning.persistence_needed, self.tuning.persistence_of)
         lasting = evidence.lasting(confirmed)
         return np.where(np.isnan(own), np.nan, confirmed), np.where(np.isnan(own), 0.0, lasting)
+
+    @staticmethod
+    def _own(votes: FloatArray) -> FloatArray:
+        """Mean evidence of each row by itself, per column and, last, of all together; NaN where there is none."""
+        joint = evidence.mean_known(evidence.pooled(votes))
+        return np.hstack([evidence.mean_known(votes), joint[:, None]])
 
     def _judged(
         self,
@@ -155,7 +160,8 @@ class Detector(detector.Detector):
             member.name: np.nan_to_num(evidence.pooled(vote)) / self._limit(1)
             for member, vote in zip(self.members, votes, strict=True)
         }
-        return Scores(found[:, :-1], found[:, -1], np.isnan(confirmed[:, -1]), *band, members)
+        total = evidence.ranked(found[:, -1], self._own(votes), lasting, self._limit(lasting.shape[1] - 1))
+        return Scores(found[:, :-1], total, np.isnan(confirmed[:, -1]), *band, members)
 
     def _habits(self, lasting: FloatArray, times: TimeArray) -> FloatArray:
         """What an anomaly takes after these rows, by column, and as a last one for all columns together."""
