@@ -135,13 +135,17 @@ def scores(confirmed: FloatArray, lasting: FloatArray, limit: FloatArray | float
 def ranked(score: FloatArray, own: FloatArray, lasting: FloatArray, limit: float) -> FloatArray:
     """Scores of all columns together; those of rows that are no anomaly are refined by what an alarm does not count.
 
-    Evidence that no second row bears out, that few columns show, or that is a habit is no alarm, and yet more suspicious
-    than none. own, lasting: evidence before it is confirmed and after it faded, rows by columns, all together last.
+    Evidence that no second row bears out, that few columns show, or that is a habit is no alarm, and yet more than
+    none. own, lasting: evidence before it is confirmed and after it faded, rows by columns, all together last.
     limit: of the knob, for all columns together.
     """
     columns = lasting[:, :-1]
     strongest = np.sort(columns, axis=1)[:, -_STRONGEST:].mean(axis=1) if columns.shape[1] > 1 else lasting[:, -1]
-    shares = ((1 - _OWN_SHARE - _STRONGEST_SHARE, lasting[:, -1]), (_OWN_SHARE, own[:, -1]), (_STRONGEST_SHARE, strongest))
+    shares = (
+        (1 - _OWN_SHARE - _STRONGEST_SHARE, lasting[:, -1]),
+        (_OWN_SHARE, own[:, -1]),
+        (_STRONGEST_SHARE, strongest),
+    )
     calm = sum(share * np.minimum(np.nan_to_num(part) / limit, 1.0) for share, part in shares)
     result: FloatArray = np.where(score > 1, score, np.minimum(calm, 1.0))
     return result
