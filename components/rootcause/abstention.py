@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,8 @@ import numpy as np
 from components.rootcause.deviation import Deviation
 from components.rootcause.naming import sense
 from components.rootcause.periods import JITTER, Floats, Periods
-from components.rootcause.signals import MAX_STRENGTH, Signal, strength
+from components.rootcause.series import at_share
+from components.rootcause.signals import MAX_STRENGTH, Signal, strengths
 
 #: Below so many normal windows their largest finding says nothing; then only the bar of each series counts.
 _MIN_WINDOWS = 6
@@ -59,18 +59,29 @@ def alarm(
     noticed: the deviation of the metric that the incident was noticed in, where that is among the case's.
     """
     found = max((s.strength for s in signals), default=0.0)
-    slots: dict[int, float] = defaultdict(float)
+    slots = _strongest_of_windows(signals, min_deviation)
+    usual = float(np.quantile(slots, 0.95)) if len(slots) >= _MIN_WINDOWS else 0.0
+    bits = surprise(noticed, when) if noticed and when else math.nan
+    return Alarm(found, min(usual, MAX_STRENGTH - 1), len(slots), together, bits)
+
+
+def _strongest_of_windows(signals: Sequence[Signal], min_deviation: float) -> Floats:
+    """The strongest signal of each normal window of the case: windows of all series that begin together are one."""
+    places, values = [], []
     for signal in signals:
         item = signal.deviation
         if item is None or not len(item.normal_at):
             continue
-        width = float(np.median(np.diff(item.normal_at))) if len(item.normal_at) > 1 else 1.0
-        for at, z in zip(item.normal_at, item.normal_z, strict=True):
-            slot = int(at // max(width, 1.0))
-            slots[slot] = max(slots[slot], signal.weight * strength(float(z), item.noise, min_deviation))
-    usual = float(np.quantile(list(slots.values()), 0.95)) if len(slots) >= _MIN_WINDOWS else 0.0
-    bits = surprise(noticed, when) if noticed and when else math.nan
-    return Alarm(found, min(usual, MAX_STRENGTH - 1), len(slots), together, bits)
+        at = item.normal_at
+        width = at_share(np.sort(at[1:] - at[:-1]), 0.5) if len(at) > 1 else 1.0
+        places.append(at // max(width, 1.0))
+        values.append(signal.weight * strengths(item.normal_z, item.noise, min_deviation))
+    if not places:
+        return np.zeros(0)
+    slots, which = np.unique(np.concatenate(places), return_inverse=True)
+    found = np.zeros(len(slots))
+    np.maximum.at(found, which, np.concatenate(values))
+    return found
 
 
 def surprise(item: Deviation, when: Periods) -> float:

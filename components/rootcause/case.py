@@ -86,7 +86,7 @@ class Case:
         """Every service that a table names, sorted."""
         columns = [self.metrics["service"], self.spans["service"], self.logs["service"], self.log_counts["service"]]
         columns += [self.alerts["service"], self.alerts["peer"], self.calls["caller"], self.calls["callee"]]
-        return sorted(set(pl.concat(columns).drop_nulls().to_list()) - {""})
+        return sorted({name for column in columns for name in column.unique().to_list()} - {"", None})
 
 
 def aligned(case: Case) -> Case:

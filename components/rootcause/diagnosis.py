@@ -16,13 +16,14 @@ from components.rootcause.budget import excesses
 from components.rootcause.case import Case
 from components.rootcause.causes import Found, causes_of
 from components.rootcause.changes import changes_of
-from components.rootcause.deviation import Deviation, deviations, series_of
+from components.rootcause.deviation import Deviation, deviations
 from components.rootcause.flow import volumes
 from components.rootcause.graph import CallGraph, call_graph
 from components.rootcause.logsignals import counted, log_changes
 from components.rootcause.naming import sense
 from components.rootcause.periods import Periods, periods
 from components.rootcause.ranking import Standing, rank
+from components.rootcause.series import series_of
 from components.rootcause.signals import (
     Signal,
     alert_signals,

@@ -27,10 +27,14 @@ class CallGraph:
 
     def reached_from(self, service: str | None) -> dict[str, int]:
         """Calls between `service` and everything it reaches, itself 0; empty where it is not in the graph."""
-        graph = self.networkx()
-        if service is None or service not in graph:
+        if service is None or not (service in self.calls or service in self.callers):
             return {}
-        return dict(nx.single_source_shortest_path_length(graph, service))
+        found, fringe = {service: 0}, [service]
+        while fringe:
+            beyond = {callee for name in fringe for callee in self.callees_of(name)} - found.keys()
+            found |= dict.fromkeys(sorted(beyond), found[fringe[0]] + 1)
+            fringe = sorted(beyond)
+        return found
 
     def networkx(self) -> nx.DiGraph:
         graph = nx.DiGraph()

@@ -13,11 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numpy as np
+
 from components.rootcause.alerts import AlertGroup
 from components.rootcause.budget import Excess
 from components.rootcause.deviation import Deviation
 from components.rootcause.logsignals import LogChange
 from components.rootcause.naming import Sense, sense
+from components.rootcause.periods import Floats
 from components.rootcause.tracing import ERROR_ORIGIN, OWN_TIME
 
 #: Past this everything is simply broken, and more would only measure how constant the series was before.
@@ -162,6 +165,12 @@ def _is_percent(item: Deviation) -> bool:
 def strength(z: float, noise: float, min_deviation: float) -> float:
     """log2 of the excess over the bar, between 0 and MAX_STRENGTH."""
     return min(MAX_STRENGTH, doublings(z, noise, min_deviation))
+
+
+def strengths(z: Floats, noise: float, min_deviation: float) -> Floats:
+    """`strength` of many at once."""
+    bar = max(min_deviation, noise)
+    return np.clip(np.log2(np.maximum(z, bar) / bar), 0.0, MAX_STRENGTH)
 
 
 def doublings(z: float, noise: float, min_deviation: float) -> float:

@@ -28,9 +28,10 @@ def linked(spans: pl.DataFrame) -> pl.DataFrame:
 
     A parent that is not there leaves `parent_service` null; a span that names itself as its parent is a root.
     """
+    keyed = spans.with_columns(_key("span_id").alias("key"))
+    first = keyed["key"].is_first_distinct()
     keyed = (
-        spans.with_columns(_key("span_id").alias("key"))
-        .unique("key", keep="first", maintain_order=True)
+        (keyed if first.all() else keyed.filter(first))
         .with_columns(
             _failed(),
             pl.col("start_time").dt.epoch("us").alias("start_us"),
@@ -84,14 +85,16 @@ def _below(found: pl.DataFrame) -> pl.DataFrame:
         pl.col("parent_key").alias("key"),
         "failed",
         "service",
-        "parent_service",
+        pl.col("service").hash().alias("number"),
+        pl.col("parent_service").hash().alias("parent_number"),
         pl.max_horizontal("start_us", "parent_start_us").cast(pl.Int64).alias("from"),
         pl.min_horizontal("end_us", "parent_end_us").cast(pl.Int64).alias("to"),
     )
-    ordered = inside.sort("key", "from", "to")
+    ordered = inside.sort("key", "from")
     ordered = ordered.with_columns(pl.Series("new_us", _uncovered(ordered), dtype=pl.Float64))
-    single = (pl.col("service").min() == pl.col("service").max()) & (
-        pl.col("service").first() != pl.col("parent_service").first()
+    # Hashes stand for names, which would be compared letter by letter.
+    single = (pl.col("number").min() == pl.col("number").max()) & (
+        pl.col("number").first() != pl.col("parent_number").first()
     )
     return ordered.group_by("key").agg(
         pl.col("new_us").sum().alias("covered_us"),
@@ -126,14 +129,17 @@ def span_metrics(found: pl.DataFrame) -> pl.DataFrame:
         return pl.DataFrame(
             schema={"timestamp": TIME_DTYPE, "service": pl.String, "metric": pl.String, "value": pl.Float64}
         )
-    operation = ["service", "name"]
+    # One number for an operation and one for a service: grouping by texts would take most of the time.
+    numbered = found.with_columns(
+        (pl.col("service").hash(1) ^ pl.col("name").hash(2)).alias("operation"), pl.col("service").hash(1).alias("of")
+    )
     usual = [
-        (pl.col(column) - pl.col(column).median().over(operation)).alias(f"{column}_excess")
+        (pl.col(column) - pl.col(column).median().over("operation")).alias(f"{column}_excess")
         for column in ("own_us", "duration_us")
     ]
-    level = [pl.col(column).median().over("service").alias(f"{column}_level") for column in ("own_us", "duration_us")]
+    level = [pl.col(column).median().over("of").alias(f"{column}_level") for column in ("own_us", "duration_us")]
     bins = (
-        found.with_columns(usual + level)
+        numbered.with_columns(usual + level)
         .with_columns(pl.col("start_time").dt.truncate(f"{_BIN_S}s").alias("timestamp"))
         .group_by("timestamp", "service", maintain_order=True)
         .agg(

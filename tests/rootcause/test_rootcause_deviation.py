@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from components.rootcause.case import Incident
-from components.rootcause.deviation import deviations, series_of
+from components.rootcause.deviation import deviations
 from components.rootcause.periods import periods
+from components.rootcause.series import series_of
 from components.rootcause.specs import ScorerParams
 from tests.rootcause.cases import NOTICED, series
 

@@ -86,9 +86,10 @@ def test_the_counterfactual_keeps_the_noise_and_says_what_it_assumes():
 
 def test_counterfactuals_need_a_path_and_time():
     from components.rootcause.counterfactual import counterfactual
-    from components.rootcause.deviation import deviations, series_of
+    from components.rootcause.deviation import deviations
     from components.rootcause.graph import call_graph
     from components.rootcause.periods import periods
+    from components.rootcause.series import series_of
 
     when = periods(Incident(NOTICED, "web"), PARAMS)
     symptom = {item.series.service: item for item in deviations(series_of(_coupled(own_db=80.0)), when)}

@@ -14,8 +14,8 @@ import numpy as np
 import polars as pl
 
 from components.rootcause.case import Case
-from components.rootcause.deviation import series_of
 from components.rootcause.naming import sense
+from components.rootcause.series import series_of
 from components.rootcause.tracing import call_statistics, enriched, span_metrics
 from tests.benchmarks.rootcause.scoring import Answer
 
