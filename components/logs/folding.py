@@ -22,6 +22,8 @@ _ONE, _LETTERS, _DIGITS = ord("1"), 6, 10
 #: A run of hex digits and hyphens that is folded: UUIDs, trace and span ids, digests. Every such run holds eight
 #: bytes that begin at a multiple of eight, which is how runs are found.
 MIN_HEX_RUN = 16
+#: Bytes of whole lines that are folded at once.
+_CHUNK = 512 << 10
 # Of eight bits: how many ones begin the byte, and how many end it.
 _LEADING = np.array([8 - (~bits & 0xFF).bit_length() for bits in range(256)], dtype=np.int64)
 _TRAILING = np.array([((bits + 1) & ~bits).bit_length() - 1 for bits in range(256)], dtype=np.int64)
@@ -39,20 +41,38 @@ def fold(lines: pa.LargeStringArray) -> pa.LargeStringArray:
 
 
 def _folded(text: Bytes, starts: Places) -> Bytes:
+    # A piece at a time, so that all that is computed of it stays in the processor's cache.
+    folded = np.empty_like(text)
+    rows = np.unique(np.searchsorted(starts, np.arange(0, len(text) + _CHUNK, _CHUNK)).clip(max=len(starts) - 1))
+    for first, last in pairwise(rows.tolist()):
+        some = slice(starts[first], starts[last])
+        _fold(text[some], starts[first : last + 1] - starts[first], folded[some])
+    return folded
+
+
+def _fold(text: Bytes, starts: Places, folded: Bytes) -> None:
     # Byte arithmetic wraps round: what is no digit is far beyond nine. It is quicker than a look-up in a table and,
     # unlike bytes.translate, lets other threads work. A folded Unix time begins with a one, as Unix times do.
     value = text - np.uint8(ord("0"))
     is_digit = value < _DIGITS
-    folded = text - (value - np.uint8(1)) * is_digit.view(np.uint8)
-    is_letter = ((text | np.uint8(0x20)) - np.uint8(ord("a"))) < _LETTERS
-    begins, ends = _hex_runs(is_digit | is_letter | (text == ord("-")), starts)
+    value -= 1
+    value *= is_digit.view(np.uint8)
+    np.subtract(text, value, out=folded)
+    np.bitwise_or(text, 0x20, out=value)
+    value -= ord("a")
+    is_letter = value < _LETTERS
+    is_hex = text == ord("-")
+    is_hex |= is_digit
+    is_hex |= is_letter
+    begins, ends = _hex_runs(is_hex, starts)
     if len(begins):
         # A number has few letters and a rule of hyphens no digit: 1.5e-1111 and ---- are left as they are.
         ids = (_count(is_letter, begins, ends) > 1) & (_count(is_digit, begins, ends) > 0)
-        letters = is_letter & _within(begins[ids], ends[ids], len(text))
-        folded -= (folded - np.uint8(_ONE)) * letters.view(np.uint8)
+        is_letter &= _within(begins[ids], ends[ids], len(text))
+        np.subtract(folded, _ONE, out=value)
+        value *= is_letter.view(np.uint8)
+        folded -= value
     _restore_escapes(folded, text, starts)
-    return folded
 
 
 def _hex_runs(is_hex: Flags, starts: Places) -> tuple[Places, Places]:
@@ -66,10 +86,15 @@ def _hex_runs(is_hex: Flags, starts: Places) -> tuple[Places, Places]:
     padded = np.concatenate([[np.uint8(0)], packed, [np.uint8(0)]])
     begins = first * 8 - _TRAILING[padded[first]]
     ends = last * 8 + 8 + _LEADING[padded[last + 2]]
-    long = ends - begins >= MIN_HEX_RUN
+    long = np.flatnonzero(ends - begins >= MIN_HEX_RUN)
     begins, ends = begins[long], ends[long]
-    next_line = np.searchsorted(starts, begins, side="right")
-    over = np.flatnonzero(starts[np.minimum(next_line, len(starts) - 1)] < ends)
+    inner = starts[1:-1]
+    inner = inner[(inner > 0) & (inner < len(is_hex))]
+    inner = inner[is_hex[inner - 1] & is_hex[inner]]
+    if not len(begins) or not len(inner):
+        return begins, ends
+    run = np.searchsorted(begins, inner) - 1
+    over = np.unique(run[(run >= 0) & (ends[run] > inner)])
     if not len(over):
         return begins, ends
     pieces = _cut(begins[over], ends[over], starts)
@@ -124,10 +149,9 @@ def spread(begins: Places, lengths: Places) -> tuple[Places, Places]:
 
 def _restore_escapes(content: Bytes, text: Bytes, starts: Places) -> None:
     r"""The four signs behind \u as they were: in JSON they name a character, and their digits count."""
-    found = np.flatnonzero(text[:-1] == ord("\\"))
+    found = np.flatnonzero((text[:-1] == ord("\\")) & (text[1:] == ord("u")))
     if not len(found):
         return
-    found = found[text[found + 1] == ord("u")]
     line_ends = starts[np.searchsorted(starts, found, side="right")]
     places = found[:, None] + np.arange(2, 6)
     places = places[places < line_ends[:, None]]

@@ -15,7 +15,7 @@ from components.core.errors import InputError
 
 #: Bytes of one block; large enough to keep the vectorized kernels at full speed, small enough that a few
 #: blocks and their columns stay far below a gigabyte.
-BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 16 << 20
 
 COMPRESSIONS = (".gz", ".zst")
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
@@ -154,7 +154,8 @@ def _whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _split(block: bytes) -> pa.LargeStringArray:
-    block = block.replace(b"\r\n", b"\n")
+    if b"\r" in block:  # One byte is sought ten times as fast as two.
+        block = block.replace(b"\r\n", b"\n")
     if block and not block.endswith(b"\n"):
         block += b"\n"
     ends = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == ord("\n"))
