@@ -6,6 +6,7 @@ patterns, and the texts of all lines are then gathered from the block's bytes at
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,40 +19,29 @@ import pyarrow as pa
 from components.logs.folding import Places, spread
 from components.logs.masking import WILDCARD, variables
 
-_LONG = 1 << 20
 _TEXTS = pl.List(pl.String)
+_VIEWS = pl.CompatLevel.newest()
 
 
 class Bytes:
     """The bytes of a block of lines, to cut pieces out of."""
 
     def __init__(self, lines: pa.LargeStringArray) -> None:
-        _, offsets, data = lines.buffers()
-        self.starts: Places = np.frombuffer(offsets, dtype=np.int64)[lines.offset : lines.offset + len(lines)]
-        self._data = np.frombuffer(data, dtype=np.uint8) if data is not None else np.empty(0, dtype=np.uint8)
+        self._lines = pl.Series("line", pl.from_arrow(lines), dtype=pl.String).cast(pl.Binary)
 
-    def cut(self, begins: Places, lengths: Places) -> pa.LargeStringArray:
-        """The texts of pieces, given by their places among all bytes."""
-        offsets = np.append(0, np.cumsum(lengths, dtype=np.int64))
-        text = np.empty(offsets[-1], dtype=np.uint8)
-        # Places take eight bytes per byte, which is too much for the few pieces that are huge.
-        long = lengths > _LONG
-        for piece in np.flatnonzero(long):
-            begin = int(begins[piece])
-            text[offsets[piece] : offsets[piece + 1]] = self._data[begin : begin + int(lengths[piece])]
-        places, _ = spread(begins.astype(np.int64), np.where(long, 0, lengths).astype(np.int64))
-        if long.any():
-            text[spread(offsets[:-1], np.where(long, 0, lengths))[0]] = self._data[places]
-        else:
-            text = self._data[places]
-        return pa.LargeStringArray.from_buffers(len(lengths), pa.py_buffer(offsets), pa.py_buffer(text))
+    def cut(self, rows: Places | None, begins: Places, lengths: Places) -> pl.Series:
+        """The texts of pieces, given by their line's row (each line once where None) and their place in it in bytes."""
+        # Pieces are views of the block: none of its bytes is copied.
+        lines = self._lines if rows is None else self._lines.gather(rows)
+        pieces = pl.DataFrame({"line": lines, "begin": begins, "length": lengths})
+        return pieces.select(pl.col("line").bin.slice("begin", "length").cast(pl.String)).to_series()
 
 
 def cut_field(block: Bytes, at: pl.Series, length: pl.Series) -> pl.Series:
     """One field of each line; `at` and `length` say where it is in the line, null where it has none."""
     known = at.is_not_null().to_numpy()
     lengths = length.fill_null(0).cast(pl.Int64).to_numpy()
-    texts = pl.Series(pl.from_arrow(block.cut(block.starts + at.fill_null(0).cast(pl.Int64).to_numpy(), lengths)))
+    texts = block.cut(None, at.fill_null(0).cast(pl.Int64).to_numpy(), lengths)
     return texts if known.all() else texts.zip_with(pl.Series(known), pl.Series([None], dtype=pl.String))
 
 
@@ -85,9 +75,10 @@ def cut_parameters(block: Bytes, key_of: npt.NDArray[Any], pieces: Pieces) -> pl
     """The parameters of each line, as lists of text; `key_of` is each line's key."""
     counts = pieces.counts[key_of]
     piece, first = spread((np.cumsum(pieces.counts) - pieces.counts)[key_of], counts)
-    texts = block.cut(np.repeat(block.starts, counts) + pieces.begins[piece], pieces.lengths[piece])
+    rows = np.repeat(np.arange(len(counts)), counts)
+    texts = block.cut(rows, pieces.begins[piece], pieces.lengths[piece]).to_arrow(compat_level=_VIEWS)
     offsets = pa.py_buffer(np.append(first, len(piece)))
-    lists = pa.Array.from_buffers(pa.large_list(pa.large_string()), len(counts), [None, offsets], children=[texts])
+    lists = pa.Array.from_buffers(pa.large_list(texts.type), len(counts), [None, offsets], children=[texts])
     return pl.Series("parameters", pl.from_arrow(lists), dtype=_TEXTS)
 
 
@@ -95,23 +86,29 @@ def key_parameters(keys: pl.DataFrame) -> pl.Series:
     """The concrete text behind every `<*>` of the templates of `message, shape, template`, as lists.
 
     Where the template is the message's own shape, its variables are the parameters; elsewhere words of the shape
-    became variables too, and the template itself is matched against the message.
+    became variables too, and what stands between the template's literals are the parameters.
     """
     numbered = keys.select("message", "shape", "template").with_row_index("row")
     is_own = pl.col("template") == pl.col("shape")
     parts = [numbered.filter(is_own).select("row", variables(pl.col("message"), names=True).alias("parameters"))]
     for (template,), group in numbered.filter(~is_own).group_by("template"):
-        parts.append(group.select("row", _match(str(template)).alias("parameters")))
+        literals = str(template).split(WILDCARD)
+        values = pl.Series("parameters", [_between(literals, text) for text in group["message"]], dtype=_TEXTS)
+        parts.append(group.select("row").with_columns(values))
     return pl.concat(parts).sort("row")["parameters"].cast(_TEXTS)
 
 
-def _match(template: str) -> pl.Expr:
-    # Shortest first: any split that the whole template allows puts the message together again.
-    pieces = [pl.escape_regex(piece) for piece in template.split(WILDCARD)]
-    if len(pieces) == 1:
-        return pl.lit([], dtype=_TEXTS)
-    groups = pl.col("message").str.extract_groups("(?s)^" + "(.*?)".join(pieces) + "$")
-    return pl.concat_list([groups.struct.field(str(i)) for i in range(1, len(pieces))])
+def _between(literals: Sequence[str], message: str) -> list[str]:
+    """What stands between the literals of a message's template, each as short as it can be.
+
+    A literal that is taken where it first occurs leaves the most room for those behind it; the last one is the end.
+    """
+    values, at = [], len(literals[0])
+    for literal in literals[1:-1]:
+        found = message.index(literal, at)
+        values.append(message[at:found])
+        at = found + len(literal)
+    return [*values, message[at : len(message) - len(literals[-1])]] if len(literals) > 1 else []
 
 
 def _places(keys: pl.DataFrame, known: pl.Series, per_key: Places) -> tuple[Places, Places]:
