@@ -95,7 +95,7 @@ def _jobs(source: Path, output: Path) -> list[Job]:
 
 def _run(job: Job, options: Options, folder: Path | None, outputs: Path) -> str:
     """Mine one file and write what was asked for, all of it or nothing."""
-    from components.logs import clustering, drawing, lines, mining, writing
+    from components.logs import lines, mining, writing
     from components.logs.shaping import Shaper
     from components.logs.source import open_source
 
@@ -107,8 +107,6 @@ def _run(job: Job, options: Options, folder: Path | None, outputs: Path) -> str:
         _check_suffix("--plot", plot, _PLOTS)
     spans = _read_spans(options.spans) if options.spans else None
     source = open_source(job.source, options.format)
-    if not options.assign_only:
-        clustering.load_in_background()
     shaper = Shaper(source.messages)
     mined = mining.mine((block.lines for block in source.blocks()), options.params.min_siblings, shaper)
     tally = lines.Tally()
@@ -117,6 +115,8 @@ def _run(job: Job, options: Options, folder: Path | None, outputs: Path) -> str:
         if options.assign_only:
             pieces = lines.assigned_lines(mined)
         else:
+            from components.logs import clustering
+
             tally.clusters = clustering.cluster_templates(
                 mined.templates, options.params.cluster_distance, options.params.cluster_lines
             )
@@ -127,6 +127,8 @@ def _run(job: Job, options: Options, folder: Path | None, outputs: Path) -> str:
         if templates:
             stack.enter_context(writing.PieceWriter(templates)).write(mined.templates)
         if plot:
+            from components.logs import drawing
+
             drawing.draw(plot, mined.templates, tally.over_time(), job.source.name)
     return tally.describe(mined.templates)
 

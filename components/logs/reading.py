@@ -42,7 +42,14 @@ def read_part(path: Path, start: int, size: int) -> pa.LargeStringArray:
     with path.open("rb") as stream:
         stream.seek(start)
         block = stream.read(size)
-    return _split(block[block.find(b"\n") + 1 : block.rfind(b"\n") + 1])
+    begin = block.find(b"\n") + 1 if start else len(codecs.BOM_UTF8) * block.startswith(codecs.BOM_UTF8)
+    return _split(block[begin : block.rfind(b"\n") + 1])
+
+
+def is_utf16(path: Path) -> bool:
+    """Whether the stored file begins as UTF-16 does."""
+    with path.open("rb") as stream:
+        return _utf16(stream.read(4096)) is not None
 
 
 def read_block(path: Path, start: int, end: int) -> pa.LargeStringArray:
@@ -117,7 +124,7 @@ def _as_utf8(pieces: Iterator[bytes]) -> Iterator[bytes]:
     first = next(pieces, b"")
     while len(first) < 64 and (more := next(pieces, b"")):
         first += more
-    encoding = _UTF16.get(first[:2]) or _guess_utf16(first)
+    encoding = _utf16(first)
     if encoding is None:
         yield first.removeprefix(codecs.BOM_UTF8)
         yield from pieces
@@ -128,7 +135,9 @@ def _as_utf8(pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield decoder.decode(b"", final=True).encode("utf-8", "replace")
 
 
-def _guess_utf16(start: bytes) -> str | None:
+def _utf16(start: bytes) -> str | None:
+    if start[:2] in _UTF16:
+        return _UTF16[start[:2]]
     # Without a byte-order mark: Latin text in UTF-16 has a NUL in every second place and none in the others.
     sample = np.frombuffer(start[: len(start[:4096]) // 2 * 2], dtype=np.uint8)
     if len(sample) < 16:
@@ -141,11 +150,11 @@ def _guess_utf16(start: bytes) -> str | None:
 
 def _whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Blocks that end where a line ends; the last one may lack its newline."""
-    held: list[bytes] = []
+    held: list[bytes | memoryview] = []
     for piece in pieces:
         cut = piece.rfind(b"\n") + 1
         if cut:
-            yield b"".join([*held, piece[:cut]])
+            yield b"".join([*held, memoryview(piece)[:cut]])
             held = [piece[cut:]] if cut < len(piece) else []
         elif piece:
             held.append(piece)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +15,7 @@ import pyarrow as pa
 from components.core.errors import InputError
 from components.core.files import read_frame
 from components.logs.layouts import Layout, json_kind, learn_layout, table_records
-from components.logs.reading import COMPRESSIONS, plain_suffix, read_bytes, read_lines, read_part
+from components.logs.reading import COMPRESSIONS, is_utf16, plain_suffix, read_bytes, read_lines, read_part
 from components.logs.wrappers import find_wrapper, loki_table
 
 Format = Literal["auto", "text", "jsonl", "csv"]
@@ -23,7 +24,7 @@ FORMATS: tuple[Format, ...] = ("auto", "text", "jsonl", "csv")
 # Lines that headers or the keys of a JSON log are learnt from; a shorter log is its own sample.
 _SAMPLE = 1000
 # Of a large file they are taken from so many places, so many bytes each: the head of a log looks unlike the rest.
-_PLACES, _PART_BYTES = 8, 1 << 17
+_LARGE, _PLACES, _PART_BYTES = 16 << 20, 8, 1 << 17
 _TABLE_ROWS = 100_000
 
 
@@ -115,14 +116,15 @@ def _read_table(path: Path, suffix: str) -> pl.DataFrame:
 
 
 def _sample(path: Path, size: int) -> list[str]:
-    parts = [next(iter(read_lines(path)), None)]
-    if parts[0] is not None and size > 2 * parts[0].nbytes and path.suffix.lower() not in COMPRESSIONS:
-        parts += [read_part(path, size * place // _PLACES, _PART_BYTES) for place in range(1, _PLACES)]
+    parts: list[pa.LargeStringArray] = []
+    if size > _LARGE and path.suffix.lower() not in COMPRESSIONS and not is_utf16(path):
+        parts = [read_part(path, size * place // _PLACES, _PART_BYTES) for place in range(_PLACES)]
+    if not any(len(lines) for lines in parts):
+        parts = [*islice(read_lines(path), 1)]
     sample: list[str] = []
     for lines in parts:
-        if lines is not None:
-            step = max(1, len(lines) * len(parts) // _SAMPLE)
-            sample += lines[::step].to_pylist()[: _SAMPLE // len(parts)]
+        step = max(1, len(lines) * len(parts) // _SAMPLE)
+        sample += lines[::step].to_pylist()[: _SAMPLE // len(parts)]
     return sample
 
 
