@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -120,12 +119,23 @@ def _sample(path: Path, size: int) -> list[str]:
     if size > _LARGE and path.suffix.lower() not in COMPRESSIONS and not is_utf16(path):
         parts = [read_part(path, size * place // _PLACES, _PART_BYTES) for place in range(_PLACES)]
     if not any(len(lines) for lines in parts):
-        parts = [*islice(read_lines(path), 1)]
+        parts = [_head(path)]
     sample: list[str] = []
     for lines in parts:
         step = max(1, len(lines) * len(parts) // _SAMPLE)
         sample += lines[::step].to_pylist()[: _SAMPLE // len(parts)]
     return sample
+
+
+def _head(path: Path) -> pa.LargeStringArray:
+    """The first lines, about _LARGE bytes of them."""
+    blocks, size = list[pa.LargeStringArray](), 0
+    for lines in read_lines(path):
+        blocks.append(lines)
+        size += lines.nbytes
+        if size >= _LARGE:
+            break
+    return pa.concat_arrays(blocks)
 
 
 def _loki(path: Path, sample: Sequence[str]) -> pl.DataFrame | None:
