@@ -24,22 +24,24 @@ _OWN_RESOURCE = 1.5
 #: Busy threads count as the processor's trouble only in part: they may as well wait for something slow.
 _WAITING = re.compile(r"thread|worker", re.IGNORECASE)
 _MAY_WAIT = 0.5
+_FAILED = 0.5
 
 
 def kind_of(standing: Standing) -> str:
     """What kind of cause a service's signals speak for; its own resources go before what its callers feel.
 
-    Log lines tell that something failed rather than what, so they decide only where nothing else moved.
+    The words of a log line (`logkinds`) count like a metric; a line that tells of a failure alone, half as much.
     """
     if standing.change and standing.signals:
         return standing.change.kind
-    telling = [s for s in standing.signals if s.kind in _NAMES and s.source != "logs"] or list(standing.signals)
+    telling = [s for s in standing.signals if s.kind in _NAMES] or list(standing.signals)
     weights: dict[str, float] = {}
     for signal in telling:
-        waiting = _WAITING.search(signal.metric) is not None
+        waiting = signal.source != "logs" and _WAITING.search(signal.metric) is not None
         kind = _waiting_kind(telling) if waiting else _NAMES.get(signal.kind, "unknown")
         own = signal.internal or signal.kind == "queue"
         weight = (_OWN_RESOURCE if own else 1.0) * (_MAY_WAIT if waiting else 1.0)
+        weight *= _FAILED if signal.source == "logs" and kind == "error" else 1.0
         weights[kind] = max(weights.get(kind, 0.0), signal.excess * weight)
     return max(sorted(weights), key=lambda kind: weights[kind], default="unknown")
 

@@ -18,6 +18,7 @@ import numpy as np
 from components.rootcause.alerts import AlertGroup
 from components.rootcause.budget import Excess
 from components.rootcause.deviation import Deviation
+from components.rootcause.logkinds import said
 from components.rootcause.logsignals import LogChange
 from components.rootcause.naming import Sense, sense
 from components.rootcause.periods import Floats
@@ -212,7 +213,8 @@ def log_signals(changes: Sequence[LogChange], min_deviation: float) -> list[Sign
         value = _LOG_WEIGHT[change.gravity] * (1 - 0.5 * familiar) * strength(change.surprise, 0.0, min_deviation / 4)
         usual = "not usual before" if not change.expected else f"{change.expected:.1f} expected"
         text = f"{change.count} log lines “{change.template[:120]}” ({usual}), first at {clock(change.first_s)}"
-        kind = "error" if change.gravity == 2 else "unknown"
+        told = said(change.template) if change.gravity else None
+        kind = told or ("error" if change.gravity == 2 else "unknown")
         found.append(
             Signal(
                 change.service,
