@@ -38,7 +38,8 @@ def sets(root: Path) -> list[Set]:
         Set(
             "Nezha",
             "Metrics each minute, spans and logs of one minute before and two after each fault. Half an hour before, "
-            "with the faults in it. The windows without a fault end when one begins; earlier ones linger in some.",
+            "with the faults in it. The windows without a fault end five seconds before one is injected; earlier ones "
+            "linger in some, and logs show others up to a minute before their written time.",
             nezha.incidents(root),
             nezha.normal_windows(root),
         ),

@@ -17,7 +17,8 @@ class Labelled:
     """One case with its truth; `service` None means that nothing happened.
 
     kinds: every kind of cause that counts as right; metrics: words of which the right metric's name holds one,
-    empty where the data does not tell a metric; step_s: the data's sampling step.
+    empty where the data does not tell a metric; step_s: the data's sampling step; near: where nothing is labelled, the
+    services of the faults just before and after, which may linger or be felt before their written time.
     """
 
     system: str
@@ -27,6 +28,7 @@ class Labelled:
     kinds: frozenset[str] = frozenset()
     metrics: tuple[str, ...] = ()
     step_s: float = 60.0
+    near: frozenset[str] = frozenset()
 
     def shifted(self, seconds: float) -> Labelled:
         """The same case, noticed `seconds` later."""

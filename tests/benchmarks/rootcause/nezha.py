@@ -55,11 +55,13 @@ def normal_windows(root: Path) -> list[Labelled]:
     """The minutes just before each injection: the tables end when the fault begins."""
     found = []
     for day in sorted(path for path in (root / "nezha").iterdir() if path.is_dir()):
-        tables = day_tables(day)
-        for fault in json.loads((day / "fault_list.json").read_text()):
+        tables, faults = day_tables(day), json.loads((day / "fault_list.json").read_text())
+        for place, fault in enumerate(faults):
             end = float(fault["inject_epoch_utc"]) - 5
             case = cut(tables, end - 75, end - BEFORE_S, end)
-            found.append(Labelled(f"nezha {_SYSTEMS[day.name]}", f"before {fault['inject_time']}", case, None))
+            near = frozenset(service_of(f["inject_pod"]) for f in faults[max(0, place - 1) : place + 1])
+            name = f"before {fault['inject_time']}"
+            found.append(Labelled(f"nezha {_SYSTEMS[day.name]}", name, case, None, near=near))
     return found
 
 

@@ -116,11 +116,14 @@ def _shifted(cases: Sequence[Labelled], name: str, seconds: float) -> str:
 
 
 def _specificity(cases: Sequence[Labelled]) -> str:
-    rows = [
-        [system, wilson(sum(traceo(case).abstained for case in part), len(part))]
-        for system, part in by_system(cases).items()
-    ]
-    return "Windows without a fault on which it abstains:\n\n" + table(("system", "specificity"), rows)
+    rows = []
+    for system, part in by_system(cases).items():
+        spoke = [(case, answer) for case in part if not (answer := traceo(case)).abstained]
+        neighbours = sum(answer.ranking[0][0] in case.near for case, answer in spoke)
+        told = f"{neighbours} of {len(spoke)}" if any(case.near for case in part) else "–"
+        rows.append([system, wilson(len(part) - len(spoke), len(part)), told])
+    head = ("system", "specificity", "of those it speaks on, names the service of the fault before or after")
+    return "Windows without a fault on which it abstains:\n\n" + table(head, rows)
 
 
 def pooled(sets: Sequence[Set], rank: Callable[[Labelled], Answer] = traceo) -> str:
