@@ -40,7 +40,9 @@ class CollectParams(Params):
         pattern=r"^[^/\s]+/[\w.-]+$",
         description="servers/topic whose messages are written to the folder as lines first, each once",
     )
-    block_mb: float = Field(default=4.0, gt=0, le=256, description="megabytes of lines that one worker takes at once")
+    block_mb: float = Field(
+        default=16.0, gt=0, le=256, description="megabytes of lines that one worker takes at once and keeps in one file"
+    )
     year: int = Field(default=1970, ge=1, le=9999, description="the year of timestamps that are written without one")
     hot_days: int = Field(default=30, ge=1, le=3650, description="days that lines stay at hand on S3")
     kept_days: int = Field(default=365, ge=1, le=36500, description="days in the archive after which lines are deleted")

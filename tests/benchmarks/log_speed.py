@@ -17,6 +17,7 @@ import polars as pl
 
 from components.logs.blocks import plan_blocks
 from components.logs.reduction import archive_block
+from components.logs.specs import CollectParams
 from tests.benchmarks.drain import Drain
 from tests.benchmarks.results import table
 
@@ -71,20 +72,20 @@ def report(data: Path, drain: Drain) -> list[str]:
         f"{mb / assign.processor / (some_mb / drain.seconds[0]):.0f} times per processor second. The templates' counts "
         f"add up to {total:,} of {len(counted):,} lines. A file of one line takes {start.wall:.2f} s "
         f"({start.processor:.2f} s of processor). Peak memory {assign.memory_mb:.0f} MB, in full "
-        f"{full.memory_mb:.0f} MB. Archived (Parquet per hour, sorted by template) the lines take {kept_mb:.1f} MB, "
+        f"{full.memory_mb:.0f} MB. Archived (blocks of the default size; Parquet per hour, sorted by template, parameters as columns; with the templates) the lines take {kept_mb:.1f} MB, "
         f"with gzip -6 {gzip_mb:.1f} MB: {gzip_mb / kept_mb:.2f} times as much.",
     ]
 
 
 def _stored(path: Path, archive: Path) -> tuple[float, float]:
     """Megabytes of the lines in the archive and in a gzip file."""
-    blocks = plan_blocks(path.parent, [], 64_000_000)
+    blocks = plan_blocks(path.parent, [], int(CollectParams().block_mb * 1_000_000))
     for block in blocks:
         if block.path == path.name:
             archive_block(str(path.parent), block, str(archive), 1970)
     with gzip.open(f"{path}.gz", "wb", compresslevel=6) as stream, path.open("rb") as lines:
         shutil.copyfileobj(lines, stream)
-    kept = sum(file.stat().st_size for file in archive.rglob("*.parquet"))
+    kept = sum(file.stat().st_size for file in archive.rglob("*.*") if file.is_file())
     return kept / 1e6, Path(f"{path}.gz").stat().st_size / 1e6
 
 

@@ -120,7 +120,20 @@ def test_a_worker_killed_within_a_block_loses_nothing(
     assert len(lines_of(uri)) == 600
 
 
-def test_a_search_reads_what_it_must(tmp_path: Path) -> None:
+def test_parameters_come_back_in_order_however_many_there_are(tmp_path: Path) -> None:
+    lists = [[str(n) for n in range(count)] for count in (0, 1, 32, 33, 70)] + [["", "", ""]]
+    columns = {name: [None] * len(lists) for name in ("timestamp", "service", "severity", "trace_id")}
+    schema = dict.fromkeys(columns, pl.String) | {"timestamp": pl.Datetime("us", "UTC")}
+    frame = pl.DataFrame(columns, schema=schema).with_columns(template=pl.lit("<*>"), parameters=pl.Series(lists))
+    for rows in (frame, frame.head(1)):
+        write_block(str(tmp_path), "aa-0-1", rows)
+        assert pl.concat(list(search(str(tmp_path))))["parameters"].to_list() == rows["parameters"].to_list()
+    write_block(str(tmp_path), "aa-0-1", frame)
+    assert [part["parameters"].list.len().to_list() for part in search(str(tmp_path), parameter="32")] == [[33, 70]]
+
+
+def test_a_search_reads_what_it_must(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "_GROUP_LINES", 4096)
     rng = random.Random(0)
     kinds = [f"kind{chr(97 + n)} of thing <*> happened" for n in range(20)]
     rows = [(datetime(2026, 1, 2, n % 3, tzinfo=UTC), rng.choice(kinds), [str(n)]) for n in range(60_000)]
