@@ -1,12 +1,12 @@
 """Lines kept as Parquet per hour, sorted by template: small, and searched without reading everything.
 
     hour=2026-01-31T05/<block>.parquet   lines of one block and hour: template id, time, service, severity, trace id,
-                                         parameters p0, p1, … in columns of their own, and those past COLUMNS in a list
+                                         parameters p0, p1, … in columns, those past COLUMNS in a list
     blocks/<block>.json.gz               written last: what the block holds, and its templates
 
-A file counts once its block's account stands, so that a worker that was killed leaves nothing a reader sees, and working
-on a block again changes nothing. A template is the shape of a message: with its parameters put back it is the message.
-Sorted by template and time, a column holds values of one kind one below the other, which is what compresses.
+A file counts once its block's account stands, so that a worker that was killed leaves nothing a reader sees, and
+working on a block again changes nothing. A template is the shape of a message: with its parameters put back it is the
+message. Sorted by template and time, a column holds values of one kind one below the other, which compresses well.
 """
 
 from __future__ import annotations

@@ -72,7 +72,8 @@ def report(data: Path, drain: Drain) -> list[str]:
         f"{mb / assign.processor / (some_mb / drain.seconds[0]):.0f} times per processor second. The templates' counts "
         f"add up to {total:,} of {len(counted):,} lines. A file of one line takes {start.wall:.2f} s "
         f"({start.processor:.2f} s of processor). Peak memory {assign.memory_mb:.0f} MB, in full "
-        f"{full.memory_mb:.0f} MB. Archived (blocks of the default size; Parquet per hour, sorted by template, parameters as columns; with the templates) the lines take {kept_mb:.1f} MB, "
+        f"{full.memory_mb:.0f} MB. Archived (blocks of the default size; Parquet per hour, sorted by template, "
+        f"parameters as columns; with the templates) the lines take {kept_mb:.1f} MB, "
         f"with gzip -6 {gzip_mb:.1f} MB: {gzip_mb / kept_mb:.2f} times as much.",
     ]
 
