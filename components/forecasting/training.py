@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from multiprocessing import get_context
 
 import numpy as np
@@ -73,11 +72,8 @@ def learn(plans: Sequence[Plan], horizon: int, origins: int) -> tuple[Learned, L
     return early, whole
 
 
-def train(
-    plans: Sequence[Plan], *, model: str, horizon: int, origins: int, workers: int, learned: Learned = NOTHING
-) -> list[Trained]:
-    """Train every plan, in the plans' order; the result does not depend on `workers`."""
-    work = partial(train_one, model=model, horizon=horizon, origins=origins, learned=learned)
+def train(plans: Sequence[Plan], work: Callable[[Plan], Trained], workers: int) -> list[Trained]:
+    """Train every plan (`work` is `train_one` with its settings), in their order, whatever the workers."""
     if workers == 1 or len(plans) < MIN_PARALLEL:
         return [work(plan) for plan in plans]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -124,7 +125,8 @@ def test_a_training_teaches_once_and_serves_what_it_taught(drift: Drift, tmp_pat
     plans.append(Plan("plain", history(seasonal(300)), ("seasonal_naive",)))
     early, whole = training.learn(plans, 48, 4)
     assert TAUGHT == [[204] * 3, [300] * 3]
-    results = training.train(plans, model="automl", horizon=48, origins=4, workers=1, learned=early)
+    work = partial(training.train_one, model="automl", horizon=48, origins=4, learned=early)
+    results = training.train(plans, work, workers=1)
     assert len(TAUGHT) == 2
     assert "automl" in results[0].figures
     model = TrainedModel("some", 48, {r.name: r.fitted for r in results}, {}, whole)
