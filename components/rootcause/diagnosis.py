@@ -21,6 +21,7 @@ from components.rootcause.flow import volumes
 from components.rootcause.graph import CallGraph, call_graph
 from components.rootcause.logsignals import counted, log_changes
 from components.rootcause.naming import sense
+from components.rootcause.paths import path_changes
 from components.rootcause.periods import Periods, periods
 from components.rootcause.ranking import Standing, rank
 from components.rootcause.series import series_of
@@ -32,6 +33,7 @@ from components.rootcause.signals import (
     filling,
     log_signals,
     metric_signal,
+    path_signals,
 )
 from components.rootcause.specs import ScorerParams
 from components.rootcause.tracing import call_statistics, enriched, span_metrics
@@ -125,6 +127,7 @@ def _signals(
     ]
     signals = [_as_noticed(signal, case, when) for signal in signals]
     signals += excess_signals(excesses(spans, when))
+    signals += path_signals(path_changes(spans, when), params.min_deviation)
     signals += log_signals(log_changes(counted(case.logs), when, 0.0), params.min_deviation)
     slots = log_signals(log_changes(case.log_counts, when, _COUNT_SLOT_S), params.min_deviation)
     # A slot says what was logged in five minutes, not when: its start may lie before the deployment that did it.

@@ -15,7 +15,8 @@ INTERNAL = frozenset({"cpu", "memory", "disk", "network", "database"})
 _PATTERNS: tuple[tuple[str, str], ...] = (
     (
         "error",
-        r"availability|success|error|_err_|_errs_|exception|5xx|4xx|_fail|fault(?!s_)|abort|refus|reject|timeout",
+        r"availability|success|error|_err_|_errs_|exception|5xx|4xx|_fail|abort|refus|reject|timeout"
+        r"|(?<!pg)(?<!pgmaj)(?<!page)(?<!page_)fault(?!s_)",
     ),
     ("database", r"quer(y|ies)|_sql|_db_|database|connection_pool|pool_connection|_pool_|replica|transaction|deadlock"),
     ("network", r"network|_net_|packet|tcp|_rx_|_tx_|retrans|socket|receive|transmit|_recv|bandwidth"),

@@ -21,8 +21,9 @@ from components.rootcause.deviation import Deviation
 from components.rootcause.logkinds import said
 from components.rootcause.logsignals import LogChange
 from components.rootcause.naming import Sense, sense
+from components.rootcause.paths import PathChange
 from components.rootcause.periods import Floats
-from components.rootcause.tracing import ERROR_ORIGIN, OWN_TIME
+from components.rootcause.tracing import ERROR_ORIGIN, MISSING_CALLS, OWN_TIME
 
 #: Past this everything is simply broken, and more would only measure how constant the series was before.
 MAX_STRENGTH = 4.0
@@ -203,6 +204,31 @@ def _excess_signal(item: Excess) -> Signal:
         f"{2**item.doublings:.3g} times as long as in the calmest quarter of the time ({item.usual_ms:.3g} ms a call)",
         excess=value,
     )
+
+
+def path_signals(changes: Sequence[PathChange], min_deviation: float) -> list[Signal]:
+    """The signals of operations that stop short of the calls they usually make.
+
+    Nobody was called in those requests, so that no callee can be behind it.
+    """
+    found = [
+        Signal(
+            change.service,
+            MISSING_CALLS,
+            "code",
+            "spans",
+            strength(change.surprise, change.noise, min_deviation),
+            internal=False,
+            own=True,
+            rising=False,
+            onset_s=change.first_s,
+            text=f"{change.operation} calls on in {change.share:.0%} of {change.spans} requests instead of "
+            f"{change.usual:.0%}: the rest ends early",
+            excess=doublings(change.surprise, change.noise, min_deviation),
+        )
+        for change in changes
+    ]
+    return [signal for signal in found if signal.strength > 0]
 
 
 def log_signals(changes: Sequence[LogChange], min_deviation: float) -> list[Signal]:

@@ -14,11 +14,11 @@ from components.core.times import TIME_DTYPE
 
 _BIN_S = 30
 #: Metric names under which the series made here appear in causes.
-OWN_TIME, ERROR_ORIGIN, DURATION, CALLS = (
+OWN_TIME, ERROR_ORIGIN, DURATION, MISSING_CALLS = (
     "span_own_time_us",
     "span_error_origin_ratio",
     "span_duration_us",
-    "span_calls",
+    "span_missing_calls",
 )
 _FAILED = r"(?i)^(.*error.*|fail.*|2|5\d\d|.*exception.*|deadline_exceeded|unavailable|internal|aborted)$"
 
@@ -61,10 +61,11 @@ def _failed() -> pl.Expr:
 
 
 def enriched(spans: pl.DataFrame) -> pl.DataFrame:
-    """The linked spans with `rest_us`, `peer`, `own_us` and `origin`.
+    """The linked spans with `rest_us`, `calls_on`, `peer`, `own_us` and `origin`.
 
-    rest_us: the part of a span that none of its children covers. peer: the callee, where all children run in one other
-    service, so that the rest is the wait for it; own_us is 0 there. origin: an error that no child explains.
+    calls_on: whether a span has children; rest_us: the part of a span that none of them covers. peer: the callee, where
+    all children run in one other service, so that the rest is the wait for it; own_us is 0 there. origin: an error that
+    no child explains.
     """
     found = linked(spans)
     below = _below(found)
@@ -72,7 +73,9 @@ def enriched(spans: pl.DataFrame) -> pl.DataFrame:
     return (
         found.join(below, on="key", how="left", maintain_order="left")
         .with_columns(
-            rest.alias("rest_us"), (pl.col("failed") & ~pl.col("child_failed").fill_null(False)).alias("origin")
+            rest.alias("rest_us"),
+            pl.col("covered_us").is_not_null().alias("calls_on"),
+            (pl.col("failed") & ~pl.col("child_failed").fill_null(False)).alias("origin"),
         )
         .with_columns(pl.when(pl.col("peer").is_null()).then("rest_us").otherwise(0.0).alias("own_us"))
         .drop("covered_us", "child_failed")

@@ -219,6 +219,7 @@ def test_same_input_same_answer_whatever_the_order_of_rows():
         ("availability_Average", "error", False, "below"),
         ("MemoryUsageRate(%)", "memory", True, "above"),
         ("docker_diskio_read_rate", "disk", True, "above"),
+        ("docker_memory_stats_total_pgmajfault", "memory", True, "above"),
         ("NetworkReceiveBytes", "network", True, "above"),
         ("requests_Sum", "traffic", False, "both"),
         ("metric_7", "unknown", False, "both"),
