@@ -6,7 +6,8 @@ of them there is. `diagnosis.diagnose` turns it into ranked causes:
 1. every series gets a robust deviation (`deviation`): how far it left the median of the normal period in units of its
    spread, and how far it leaves it on an ordinary day by the same procedure; spans become series too (`tracing`);
 2. deviations, log templates (`logsignals`, what their words say: `logkinds`), the time that requests spend beyond the
-   usual (`budget`), operations that stop short (`paths`) and alerts (`alerts`) become *signals* (`signals`) on one scale, log2 of how many times the bar was passed: 0 is ordinary;
+   usual (`budget`), operations that stop short (`paths`) and alerts (`alerts`) become *signals* (`signals`) on one
+   scale, log2 of how many times the bar was passed: 0 is ordinary;
 3. services are ranked (`ranking`) by what their callees do not account for, in size where sizes add up (`flow`) and
    else in strength, by internal and external signals agreeing, by being reachable from where the incident was noticed,
    by onset and by a change shortly before;
