@@ -16,6 +16,8 @@ from components.core.errors import InputError
 
 if TYPE_CHECKING:
     from components.cli.batch import Job
+    from components.rootcause.past import Past
+    from components.rootcause.specs import ScorerParams
 
 INCIDENT_FILE = "incident.json"
 _PLOT_SUFFIX = ".png"
@@ -32,6 +34,12 @@ def add(commands: Any) -> None:
     parser.add_argument("case", type=Path, metavar="CASE|DIR", help="a case directory, or a directory of them")
     parser.add_argument("--seed", type=int, default=None, help="fixes every random choice (default 0)")
     parser.add_argument("--params", default="{}", metavar="JSON", help="e.g. '{\"min_deviation\": 5}'")
+    parser.add_argument(
+        "--past",
+        type=Path,
+        metavar="DIR",
+        help="a directory of cases of the same system whose incident.json names the 'cause': rank by what they teach",
+    )
     parser.add_argument("--plot", type=Path, metavar="PNG|DIR", help="draw the call graph and the deviating series")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE|DIR", help="JSON")
     parser.set_defaults(main=main)
@@ -46,7 +54,8 @@ def main(arguments: argparse.Namespace) -> int:
     jobs = case_jobs(arguments.case, arguments.output)
     several = not (arguments.case / INCIDENT_FILE).exists() and jobs[0].source != arguments.case
     _check_plot(arguments.plot, several)
-    work = partial(_diagnose_case, params=params.model_dump(), plot=arguments.plot, several=several)
+    past = _past(arguments.past, params) if arguments.past else None
+    work = partial(_diagnose_case, params=params.model_dump(), plot=arguments.plot, several=several, past=past)
     return run_jobs(jobs, work, "diagnose")
 
 
@@ -57,12 +66,8 @@ def case_jobs(source: Path, output: Path) -> list[Job]:
     """
     from components.cli.batch import Job
 
-    if not source.is_dir():
-        reason = "is a file, not a case directory" if source.exists() else "no such directory"
-        raise InputError(f"{source}: {reason}; give a directory with {INCIDENT_FILE}")
-    found = (path for path in source.iterdir() if path.is_dir() and not path.name.startswith("."))
     # What an earlier run wrote within the directory is no case.
-    folders = sorted(path for path in found if path.resolve() != output.resolve())
+    folders = [folder for folder in _subfolders(source) if folder.resolve() != output.resolve()]
     if (source / INCIDENT_FILE).exists() or not folders:
         if output.is_dir():
             raise InputError(f"--output {output}: is a directory, but {source} is one case; name a .json file")
@@ -70,6 +75,13 @@ def case_jobs(source: Path, output: Path) -> list[Job]:
     if output.exists() and not output.is_dir():
         raise InputError(f"--output {output}: is a file, but {source} holds several cases; name a directory")
     return [Job(folder, output / f"{folder.name}.json") for folder in folders]
+
+
+def _subfolders(source: Path) -> list[Path]:
+    if not source.is_dir():
+        reason = "is a file, not a case directory" if source.exists() else "no such directory"
+        raise InputError(f"{source}: {reason}; give a directory with {INCIDENT_FILE}")
+    return sorted(path for path in source.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def _check_plot(plot: Path | None, several: bool) -> None:
@@ -80,13 +92,33 @@ def _check_plot(plot: Path | None, several: bool) -> None:
         raise InputError(f"--plot {plot}: is a file, but there are several cases; name a directory")
 
 
-def _diagnose_case(job: Job, *, params: dict[str, Any], plot: Path | None, several: bool) -> str:
+def _past(source: Path, params: ScorerParams) -> Past:
+    """Learn from every case of a directory whose cause is known."""
+    from components.rootcause.diagnosis import diagnose
+    from components.rootcause.past import described, learned
+    from components.rootcause.reading import read_case
+
+    incidents = []
+    for folder in _subfolders(source):
+        case = read_case(folder)
+        if case.incident.cause:
+            standings = diagnose(case, params.model_copy(update={"abstain": False})).standings
+            incidents.append(described(folder.name, case, standings, case.incident.cause))
+    try:
+        return learned(incidents)
+    except InputError as error:
+        raise InputError(f"--past {source}: {error}") from None
+
+
+def _diagnose_case(
+    job: Job, *, params: dict[str, Any], plot: Path | None, several: bool, past: Past | None = None
+) -> str:
     from components.core.storage import write_bytes
     from components.rootcause.diagnosis import diagnose
     from components.rootcause.reading import read_case
     from components.rootcause.specs import ScorerParams
 
-    diagnosis = diagnose(read_case(job.source), ScorerParams(**params))
+    diagnosis = diagnose(read_case(job.source), ScorerParams(**params), past)
     if plot:
         from components.rootcause.plot import draw
 

@@ -16,6 +16,8 @@ of them there is. `diagnosis.diagnose` turns it into ranked causes:
    three also face an intervention (`mechanism`: did the service's own mechanism change, would the symptom end with it)
    and, when asked for, a counterfactual (`counterfactual`, DoWhy).
 
+Past incidents whose cause is known (`past`, `traceo diagnose --past`) order the services instead of 3, when given.
+
 What is usual is read from the calmer part of the time, not from a clean "before": the noticed time may be minutes off.
 `kinds` holds classifiers of the kind of cause; the rule answers until one of them beats it by system.
 

@@ -50,13 +50,17 @@ def _empty(name: str) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class Incident:
-    """When something was noticed, and optionally where, in which metric, and what period around it counts."""
+    """When something was noticed, and optionally where, in which metric, and what period around it counts.
+
+    cause: the service that turned out to be behind it, for incidents of the past.
+    """
 
     time: datetime
     service: str | None = None
     metric: str | None = None
     normal_start: datetime | None = None
     end: datetime | None = None
+    cause: str | None = None
 
 
 @dataclass(frozen=True)

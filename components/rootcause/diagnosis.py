@@ -21,6 +21,7 @@ from components.rootcause.flow import volumes
 from components.rootcause.graph import CallGraph, call_graph
 from components.rootcause.logsignals import counted, log_changes
 from components.rootcause.naming import sense
+from components.rootcause.past import Past, described, recalled, reordered
 from components.rootcause.paths import path_changes
 from components.rootcause.periods import Periods, periods
 from components.rootcause.ranking import Standing, rank
@@ -64,8 +65,11 @@ class Diagnosis:
         }
 
 
-def diagnose(case: Case, params: ScorerParams) -> Diagnosis:
-    """Rank every service of a case by how likely it caused the incident; abstain where nothing is abnormal."""
+def diagnose(case: Case, params: ScorerParams, past: Past | None = None) -> Diagnosis:
+    """Rank every service of a case by how likely it caused the incident; abstain where nothing is abnormal.
+
+    past: what was learned from past incidents of the same system (`past.learned`) orders the services instead.
+    """
     begun = time.perf_counter()
     when = periods(case.incident, params, case.first())
     spans = enriched(case.spans)
@@ -89,8 +93,13 @@ def diagnose(case: Case, params: ScorerParams) -> Diagnosis:
         alerted,
     )
     abstained, reason = _verdict(case, signals, moved, standings, when, params)
+    this = described("", case, standings) if past else None
+    if past and this:
+        standings = reordered(past, this, standings)
     found = Found(standings, moved, graph, changes, noticed, case.incident.metric, when, params)
     causes = [] if abstained else causes_of(found)
+    if past and this and causes:
+        causes[0]["evidence"].append(recalled(past, this, causes[0]["service"]))
     elapsed_ms = round(1000 * (time.perf_counter() - begun), 1)
     return Diagnosis(abstained, "; ".join([reason, *case.notes]), causes, elapsed_ms, standings, graph, when)
 

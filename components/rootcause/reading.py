@@ -57,8 +57,8 @@ def read_incident(path: Path) -> Incident:
         raise InputError(f"{path}: 'normal_start' does not lie before 'time'; correct one of them")
     if times["end"] and times["end"] < time:
         raise InputError(f"{path}: 'end' lies before 'time'; correct one of them")
-    texts = {name: str(content[name]) if content.get(name) else None for name in ("service", "metric")}
-    return Incident(time, texts["service"], texts["metric"], times["normal_start"], times["end"])
+    texts = {name: str(content[name]) if content.get(name) else None for name in ("service", "metric", "cause")}
+    return Incident(time, texts["service"], texts["metric"], times["normal_start"], times["end"], texts["cause"])
 
 
 def _instant(value: Any, path: Path, name: str) -> datetime | None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.benchmarks.results import write_section
-from tests.benchmarks.rootcause import kinds, nezha, petshop, rcd, scale, shop, tvdiag
+from tests.benchmarks.rootcause import kinds, nezha, past, petshop, rcd, scale, shop, tvdiag
 from tests.benchmarks.rootcause.report import Set, pooled, section
 
 _SHOP_SEEDS = (21, 22)
@@ -58,7 +58,8 @@ def report(root: Path) -> str:
     for part in found:
         parts += section(part)
     everything = [case for part in found for case in part.incidents]
-    return "\n\n".join([*parts, *kinds.report(everything), *scale.report()])
+    alerts = next(part for part in found if part.name == "TVDiag")
+    return "\n\n".join([*parts, *past.report(alerts.incidents), *kinds.report(everything), *scale.report()])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
