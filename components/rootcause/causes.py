@@ -10,7 +10,7 @@ from typing import Any
 from components.rootcause.changes import Change, Effect, effect_of, remedy_after, remedy_effect
 from components.rootcause.counterfactual import ASSUMPTIONS, Counterfactual, counterfactual
 from components.rootcause.deviation import Deviation
-from components.rootcause.evidence import evidence, figure, kind_of, metric_of, remedied
+from components.rootcause.evidence import evidence, figure, kind_of, kinds_compared, metric_of, remedied
 from components.rootcause.graph import CallGraph
 from components.rootcause.mechanism import Mechanism, Return, mechanism_of, would_return
 from components.rootcause.naming import sense
@@ -57,7 +57,7 @@ def _cause(found: Found, standing: Standing, tested: bool) -> dict[str, Any]:
     if tested and standing.signals:
         mechanism, back, without = _interventions(found, standing)
         items += [item for item in (_mechanism(mechanism), _returned(back, standing.service, found)) if item]
-        items += _remedies(found, standing)
+        items += [*_remedies(found, standing), *kinds_compared(standing)]
         if mechanism and mechanism.parents and mechanism.changed and back and back.returns:
             level = "intervention"
         # Where the model sees no difference, it has nothing to say.

@@ -28,22 +28,41 @@ _FAILED = 0.5
 
 
 def kind_of(standing: Standing) -> str:
-    """What kind of cause a service's signals speak for; its own resources go before what its callers feel.
+    """What kind of cause a service's signals speak for; a change shortly before decides by what was changed."""
+    if standing.change and standing.signals:
+        return standing.change.kind
+    weights = kind_weights(standing)
+    return max(sorted(weights), key=lambda kind: weights[kind][0], default="unknown")
+
+
+def kind_weights(standing: Standing) -> dict[str, tuple[float, Signal]]:
+    """How much speaks for each kind, with the signal that says most; own resources go before what callers feel.
 
     The words of a log line (`logkinds`) count like a metric; a line that tells of a failure alone, half as much.
     """
-    if standing.change and standing.signals:
-        return standing.change.kind
     telling = [s for s in standing.signals if s.kind in _NAMES] or list(standing.signals)
-    weights: dict[str, float] = {}
+    weights: dict[str, tuple[float, Signal]] = {}
     for signal in telling:
         waiting = signal.source != "logs" and _WAITING.search(signal.metric) is not None
         kind = _waiting_kind(telling) if waiting else _NAMES.get(signal.kind, "unknown")
         own = signal.internal or signal.kind == "queue"
-        weight = (_OWN_RESOURCE if own else 1.0) * (_MAY_WAIT if waiting else 1.0)
+        weight = signal.excess * (_OWN_RESOURCE if own else 1.0) * (_MAY_WAIT if waiting else 1.0)
         weight *= _FAILED if signal.source == "logs" and kind == "error" else 1.0
-        weights[kind] = max(weights.get(kind, 0.0), signal.excess * weight)
-    return max(sorted(weights), key=lambda kind: weights[kind], default="unknown")
+        if kind not in weights or weight > weights[kind][0]:
+            weights[kind] = weight, signal
+    return weights
+
+
+def kinds_compared(standing: Standing) -> list[dict[str, Any]]:
+    """The evidence for the kind: the share of each in all that speaks, and its strongest signal."""
+    weights = kind_weights(standing)
+    total = sum(weight for weight, _ in weights.values())
+    if standing.change or len(weights) < 2 or total <= 0:
+        return []
+    ordered = sorted(weights.items(), key=lambda item: (-item[1][0], item[0]))
+    told = [f"{kind} {weight / total:.0%} ({signal.metric})" for kind, (weight, signal) in ordered if weight > 0]
+    shares = {kind: round(weight / total, 3) for kind, (weight, _) in ordered if weight > 0}
+    return [{"type": "kind", "text": f"what speaks for its kind: {', '.join(told)}", "shares": shares}]
 
 
 def _waiting_kind(signals: Sequence[Signal]) -> str:

@@ -43,3 +43,11 @@ def test_an_out_of_memory_error_outweighs_slow_answers_in_the_kind():
     during = [(NOTICED + timedelta(seconds=10 * n), "web", "ERROR", line) for n in range(20)]
     cases = [case(slow, logs=frame("logs", rows)) for rows in (before, before + during)]
     assert [diagnose(one, ScorerParams()).causes[0]["kind"] for one in cases] == ["latency", "memory"]
+
+
+def test_a_cause_says_what_spoke_for_its_kind():
+    found = metrics({("web", "latency_p99"): 25.0, ("web", "cpu_percent"): 60.0})
+    (item,) = (i for i in diagnose(case(found), ScorerParams()).causes[0]["evidence"] if i["type"] == "kind")
+    assert list(item["shares"]) == ["cpu", "latency"]
+    assert sum(item["shares"].values()) == pytest.approx(1.0, abs=0.01)
+    assert item["text"].startswith("what speaks for its kind: cpu")
