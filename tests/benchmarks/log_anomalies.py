@@ -45,12 +45,12 @@ def report(data: Path) -> list[str]:
         "AIT's sequences of loghub (events as labelled there; learnt from the few normal training sequences, the "
         "threshold from leaving each of them out). F1 of the abnormal ones; interval: 95 % bootstrap over sequences. "
         "HDFS is not in the development data. AUC: the chance that an abnormal sequence scores higher than a normal "
-        "one, 0.5 for a coin; it needs no threshold. **Read the AUC first:** most abnormal sequences are equal to normal "
+        "one, 0.5 for a coin; it needs no threshold. **Read the AUC first:** most abnormal sequences equal normal "
         "ones, event by event (what differs there is time, which these sequences do not hold). Where no score is told "
         "from a coin, the nearest neighbours' included, F1 says how many alarms are given and not how right they are; "
-        "no threshold was moved to raise it. The oracle gives equal sequences the answer that is right for most of them "
-        "(the fewest errors, not the highest F1), and its score is the share of them that is abnormal: no function of "
-        "the events can rank better. How much order may vary (a quantile of the training sequences) was chosen with "
+        "no threshold was moved to raise it. The oracle gives equal sequences the answer that is right for most "
+        "of them (the fewest errors, not the highest F1), and its score is the share of them that is abnormal: no function "
+        "of the events can rank better. How much order may vary (a quantile of training sequences) was chosen with "
         "these two sets in view, so Traceo's figures are no held-out ones.",
         table(("data", "", "F1 (95 %)", "precision", "recall", "AUC (95 %)", "normal / abnormal"), rows),
     ]
