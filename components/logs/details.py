@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -21,18 +21,27 @@ from components.logs.stamps import read_stamps
 #: Keys whose places are remembered from block to block; past this the memory starts anew.
 MAX_REMEMBERED = 200_000
 _PLACES = ("kind", "message_at", "severity", "continues", "time_at", "time_bytes", "service_at", "service_bytes")
-_SCHEMA = {
-    name: pl.String if name == "severity" else pl.Boolean if name == "continues" else pl.Int64 for name in _PLACES
-}
+_SCHEMA = pl.Schema(
+    {name: pl.String if name == "severity" else pl.Boolean if name == "continues" else pl.Int64 for name in _PLACES}
+)
 
 
 @dataclass(frozen=True)
 class _Known:
-    """Where a key has its fields and parameters."""
+    """Where keys have their fields and parameters: a row each, by the number of the key."""
 
-    places: tuple[Any, ...]
-    begins: Places
-    lengths: Places
+    row_of: dict[int, int]
+    fields: pl.DataFrame
+    pieces: Pieces
+
+    def plus(self, numbers: list[int], fields: pl.DataFrame, pieces: Pieces) -> _Known:
+        """These keys and those, as another object: threads may be reading this one."""
+        rows = self.row_of | dict(zip(numbers, count(len(self.fields)), strict=False))
+        return _Known(rows, self.fields.vstack(fields), self.pieces.plus(pieces))
+
+
+_NOBODY = np.empty(0, dtype=np.int64)
+_NOTHING = _Known({}, pl.DataFrame(schema=_SCHEMA), Pieces(_NOBODY, _NOBODY, _NOBODY))
 
 
 class Reader:
@@ -45,7 +54,7 @@ class Reader:
         self._source, self._shaper, self._year = source, shaper, year
         self._plain = Shaper()
         self._cuts = source.layout.sliceable and not with_messages and source.table is None
-        self._known: dict[int, _Known] = {}
+        self._known = _NOTHING
 
     def read(self, block: Block, codes: BlockCodes, templates: pl.Series) -> pl.DataFrame:
         """`message, timestamp, severity, service, trace_id, continues, parameters` of each line.
@@ -54,41 +63,40 @@ class Reader:
         """
         if not self._cuts:
             return self._read(block, templates.gather(codes.shapes))
-        known = self._look_up(block.lines, codes, templates)
-        places = pl.DataFrame([one.places for one in known], schema=_SCHEMA, orient="row")
-        cut = places["message_at"].is_not_null().to_numpy()
-        if cut.all():
-            return self._cut(block.lines, codes.key_of, known, places)
-        is_cut = cut[codes.key_of]
+        known, rows_of_keys = self._look_up(block.lines, codes, templates)
+        row_of = rows_of_keys[codes.key_of]
+        is_cut = known.fields["message_at"].is_not_null().to_numpy()[row_of]
+        if is_cut.all():
+            return self._cut(block.lines, row_of, known)
         rows = np.flatnonzero(~is_cut), np.flatnonzero(is_cut)
         parts = [self._read(_take(block, rows[0]), templates.gather(codes.shapes[rows[0]]))]
         if len(rows[1]):
             rest = _take(block, rows[1]).lines
-            parts.append(self._cut(rest, codes.key_of[rows[1]], known, places).select(parts[0].columns))
+            parts.append(self._cut(rest, row_of[rows[1]], known).select(parts[0].columns))
         return pl.concat(parts)[np.argsort(np.concatenate(rows))]
 
-    def _look_up(self, lines: pa.LargeStringArray, codes: BlockCodes, templates: pl.Series) -> list[_Known]:
-        known = self._known
-        new = [key for key, number in enumerate(codes.keys.tolist()) if number not in known]
+    def _look_up(self, lines: pa.LargeStringArray, codes: BlockCodes, templates: pl.Series) -> tuple[_Known, Places]:
+        """What is known of the block's keys, and the row of each of them in it."""
+        known, numbers = self._known, codes.keys.tolist()
+        new = [key for key, number in enumerate(numbers) if number not in known.row_of]
         if new:
-            if len(known) > MAX_REMEMBERED:
-                known, new = {}, list(range(len(codes.keys)))
-                self._known = known
-            first = np.zeros(len(codes.keys), dtype=np.int64)
+            if len(known.fields) + len(new) > MAX_REMEMBERED:
+                known, new = _NOTHING, list(range(len(numbers)))
+            first = np.zeros(len(numbers), dtype=np.int64)
             first[codes.key_of[::-1]] = np.arange(len(codes.key_of))[::-1]
             found = self._find(picked(lines, first[new]), templates.gather(codes.shape_of_key[new]))
-            known.update(zip(codes.keys[new].tolist(), found, strict=True))
-        return [known[number] for number in codes.keys.tolist()]
+            known = known.plus([numbers[key] for key in new], *found)
+            # What another thread has found meanwhile is lost, and found again.
+            self._known = known
+        return known, np.fromiter((known.row_of[number] for number in numbers), dtype=np.int64, count=len(numbers))
 
-    def _find(self, lines: pa.LargeStringArray, templates: pl.Series) -> list[_Known]:
+    def _find(self, lines: pa.LargeStringArray, templates: pl.Series) -> tuple[pl.DataFrame, Pieces]:
         """Where lines, one of each key, have their fields and parameters."""
         keys = self._shaper.keys_of(lines)
         frame = _frame(keys, templates)
         frame = pl.concat([frame, self._source.layout.places(frame["line"])], how="horizontal")
         found = find_parameters(frame.with_columns(pl.col("message_at").fill_null(0)))
-        places = frame.select(_PLACES).rows()
-        known = [_Known(place, *found.of(key)) for key, place in enumerate(places)]
-        return [known[key] for key in keys.key_of.tolist()]
+        return frame.select(_PLACES).cast(_SCHEMA)[keys.key_of], found.take(keys.key_of)
 
     def _read(self, block: Block, templates: pl.Series) -> pl.DataFrame:
         records = self._source.records(block, self._year)
@@ -97,14 +105,8 @@ class Reader:
         frame = _frame(keys, templates).with_columns(pl.col("line").alias("message"), pl.lit(0).alias("message_at"))
         return records.with_columns(cut_parameters(Bytes(messages), keys.key_of, find_parameters(frame)))
 
-    def _cut(
-        self, lines: pa.LargeStringArray, key_of: npt.NDArray[Any], known: list[_Known], places: pl.DataFrame
-    ) -> pl.DataFrame:
-        block, about = Bytes(lines), places[key_of]
-        counts = np.array([len(one.begins) for one in known], dtype=np.int64)
-        pieces = Pieces(
-            np.concatenate([one.begins for one in known]), np.concatenate([one.lengths for one in known]), counts
-        )
+    def _cut(self, lines: pa.LargeStringArray, row_of: Places, known: _Known) -> pl.DataFrame:
+        block, about = Bytes(lines), known.fields[row_of]
         nothing = pl.lit(None, pl.String)
         return pl.select(
             nothing.alias("message"),
@@ -113,7 +115,7 @@ class Reader:
             cut_field(block, about["service_at"], about["service_bytes"]).alias("service"),
             nothing.alias("trace_id"),
             about["continues"],
-            cut_parameters(block, key_of, pieces),
+            cut_parameters(block, row_of, known.pieces),
         )
 
     def _times(self, block: Bytes, about: pl.DataFrame) -> pl.Series:

@@ -16,6 +16,8 @@ from components.logs.masking import shape
 
 #: Text of distinct lines whose shapes are remembered from block to block; past this the memory starts anew.
 MAX_REMEMBERED_BYTES = 64 << 20
+# What a remembered line takes beside its text.
+_ENTRY_BYTES = 300
 Codes = npt.NDArray[np.int64]
 Messages = Callable[[pl.Series], pl.Series]
 
@@ -70,7 +72,7 @@ class Shaper:
         known, lines = self._known, keys.to_pylist()
         new = [line for line in lines if line not in known]
         if new:
-            self._bytes += sum(map(len, new))
+            self._bytes += sum(map(len, new)) + _ENTRY_BYTES * len(new)
             if self._bytes > MAX_REMEMBERED_BYTES:
                 # A new memory, not an emptied one: another thread may be reading the old one.
                 known, self._bytes, new = {}, 0, lines

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -53,15 +53,19 @@ class Pieces:
     lengths: Places
     counts: Places
 
-    def of(self, key: int) -> tuple[Places, Places]:
-        end = int(self._ends[key])
-        some = slice(end - int(self.counts[key]), end)
-        return self.begins[some], self.lengths[some]
+    def take(self, keys: Places) -> Pieces:
+        """The pieces of these keys, which may repeat."""
+        piece, _ = self.of(keys)
+        return Pieces(self.begins[piece], self.lengths[piece], self.counts[keys])
 
-    @cached_property
-    def _ends(self) -> Places:
-        ends: Places = np.cumsum(self.counts)
-        return ends
+    def of(self, keys: Places) -> tuple[Places, Places]:
+        """The rows of the pieces of these keys, one key after another, and where each key begins among them."""
+        return spread((np.cumsum(self.counts) - self.counts)[keys], self.counts[keys])
+
+    def plus(self, other: Pieces) -> Pieces:
+        """The pieces of the keys of both."""
+        parts = zip((self.begins, self.lengths, self.counts), (other.begins, other.lengths, other.counts), strict=True)
+        return Pieces(*(np.concatenate(part) for part in parts))
 
 
 def find_parameters(keys: pl.DataFrame) -> Pieces:
@@ -74,11 +78,16 @@ def find_parameters(keys: pl.DataFrame) -> Pieces:
 def cut_parameters(block: Bytes, key_of: npt.NDArray[Any], pieces: Pieces) -> pl.Series:
     """The parameters of each line, as lists of text; `key_of` is each line's key."""
     counts = pieces.counts[key_of]
-    piece, first = spread((np.cumsum(pieces.counts) - pieces.counts)[key_of], counts)
+    piece, _ = pieces.of(key_of)
     rows = np.repeat(np.arange(len(counts)), counts)
-    texts = block.cut(rows, pieces.begins[piece], pieces.lengths[piece]).to_arrow(compat_level=_VIEWS)
-    offsets = pa.py_buffer(np.append(first, len(piece)))
-    lists = pa.Array.from_buffers(pa.large_list(texts.type), len(counts), [None, offsets], children=[texts])
+    return _in_lists(block.cut(rows, pieces.begins[piece], pieces.lengths[piece]), counts)
+
+
+def _in_lists(texts: pl.Series, counts: Places) -> pl.Series:
+    """Texts one after another as lists of so many each, without a copy."""
+    values = texts.to_arrow(compat_level=_VIEWS)
+    offsets = pa.py_buffer(np.append(0, np.cumsum(counts, dtype=np.int64)))
+    lists = pa.Array.from_buffers(pa.large_list(values.type), len(counts), [None, offsets], children=[values])
     return pl.Series("parameters", pl.from_arrow(lists), dtype=_TEXTS)
 
 
@@ -90,12 +99,13 @@ def key_parameters(keys: pl.DataFrame) -> pl.Series:
     """
     numbered = keys.select("message", "shape", "template").with_row_index("row")
     is_own = pl.col("template") == pl.col("shape")
-    parts = [numbered.filter(is_own).select("row", variables(pl.col("message"), names=True).alias("parameters"))]
-    for (template,), group in numbered.filter(~is_own).group_by("template"):
-        literals = str(template).split(WILDCARD)
-        values = pl.Series("parameters", [_between(literals, text) for text in group["message"]], dtype=_TEXTS)
-        parts.append(group.select("row").with_columns(values))
-    return pl.concat(parts).sort("row")["parameters"].cast(_TEXTS)
+    own = numbered.filter(is_own).select("row", variables(pl.col("message"), names=True).alias("parameters"))
+    rest = numbered.filter(~is_own)
+    literals = {template: template.split(WILDCARD) for template in rest["template"].unique()}
+    values = [_between(literals[template], text) for template, text in rest.select("template", "message").iter_rows()]
+    texts = pl.Series("text", list(chain.from_iterable(values)), dtype=pl.String)
+    others = rest.select("row").with_columns(_in_lists(texts, np.array([len(one) for one in values], dtype=np.int64)))
+    return pl.concat([own.cast(others.schema), others]).sort("row")["parameters"]
 
 
 def _between(literals: Sequence[str], message: str) -> list[str]:

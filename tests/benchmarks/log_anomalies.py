@@ -49,9 +49,9 @@ def report(data: Path) -> list[str]:
         "ones, event by event (what differs there is time, which these sequences do not hold). Where no score is told "
         "from a coin, the nearest neighbours' included, F1 says how many alarms are given and not how right they are; "
         "no threshold was moved to raise it. The oracle gives equal sequences the answer that is right for most "
-        "of them (the fewest errors, not the highest F1), and its score is the share of them that is abnormal: no function "
-        "of the events can rank better. How much order may vary (a quantile of training sequences) was chosen with "
-        "these two sets in view, so Traceo's figures are no held-out ones.",
+        "of them (the fewest errors, not the highest F1), and its score is the share of them that is abnormal: no "
+        "function of the events can rank better. How much order may vary (a quantile of training sequences) was chosen "
+        "with these two sets in view, so Traceo's figures are no held-out ones.",
         table(("data", "", "F1 (95 %)", "precision", "recall", "AUC (95 %)", "normal / abnormal"), rows),
     ]
 
