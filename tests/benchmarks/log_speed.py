@@ -100,10 +100,11 @@ def write_lines(data: Path, path: Path) -> int:
 
 def best(arguments: Sequence[str]) -> Run:
     """The quickest of some runs of the command in processes of its own."""
-    return min((_run(arguments) for _ in range(_RUNS)), key=lambda run: run.wall)
+    return min((run(arguments) for _ in range(_RUNS)), key=lambda one: one.wall)
 
 
-def _run(arguments: Sequence[str]) -> Run:
+def run(arguments: Sequence[str]) -> Run:
+    """The command once, in a process of its own."""
     started = time.perf_counter()
     command = [sys.executable, "-m", "components.cli", "logs", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)

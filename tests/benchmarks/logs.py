@@ -22,7 +22,7 @@ from components.logs.mining import mine
 from components.logs.shaping import Shaper
 from components.logs.source import as_text, open_source
 from components.logs.specs import FileParams
-from tests.benchmarks import log_anomalies, log_speed, log_traces
+from tests.benchmarks import log_anomalies, log_speed, log_traces, log_volume
 from tests.benchmarks.drain import Drain
 from tests.benchmarks.parsing import Accuracy, accuracy
 from tests.benchmarks.results import table, write_section
@@ -98,6 +98,7 @@ def _many_lines(data: Path, drain: Drain) -> list[str]:
     return [
         "### Templates of 20,000 raw lines of HDFS",
         f"{counts[0]:,} with Traceo, {counts[1]:,} with Drain3.",
+        *log_volume.report(traceo, drain),
     ]
 
 
