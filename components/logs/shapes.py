@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from components.logs.enclosed import empty_enclosed
 from components.logs.masking import WILDCARD
 from components.logs.shaping import Codes, Keys
 from components.logs.siblings import merge_siblings
@@ -114,7 +115,8 @@ class Shapes:
                 "last_line": pl.Series(self._last, dtype=pl.Int64),
             }
         )
-        evened, values = even_out(frame["shape"])
+        emptied = pl.Series("shape", empty_enclosed(frame["shape"].to_list(), self._min_siblings), dtype=pl.String)
+        evened, values = even_out(emptied)
         return frame.with_columns(merge_siblings(evened, self._min_siblings, values))
 
     def _make_room(self) -> None:

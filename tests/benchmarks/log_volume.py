@@ -75,6 +75,10 @@ _KINDS: tuple[Callable[[random.Random], str], ...] = (
     lambda rng: f"{rng.randrange(5000)} ms",
     lambda rng: rng.choice(_NAMES),
     lambda rng: f'"{" ".join(rng.sample(_NAMES, rng.randint(1, 3)))}"',
+    lambda rng: "".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randint(3, 9))),
+    lambda rng: f"com.example.{rng.choice(_SUBJECTS)}.{rng.choice(_SUBJECTS).title()}{rng.choice(_SUBJECTS).title()}",
+    lambda rng: f"{rng.choice(_NAMES)}@{rng.choice(_SUBJECTS)}.example.com",
+    lambda rng: f"{rng.choice(_SUBJECTS)}={rng.choice(_NAMES)}",
     lambda rng: f"[{', '.join(str(rng.randrange(1000)) for _ in range(rng.randint(1, 6)))}]",
 )
 
