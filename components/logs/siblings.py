@@ -16,6 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from components.logs.masking import WILDCARD
+from components.logs.skeletons import free_words
 
 Keys = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
@@ -53,6 +54,7 @@ def merge_siblings(shapes: pl.Series, min_siblings: int, values: Sequence[str] =
             break
         known = seen
     for group in groups:
+        group.sweep()
         group.absorb()
         for row, template in group.templates():
             templates[row] = template
@@ -116,6 +118,13 @@ class _Group:
             grown[np.flatnonzero(chosen), best[chosen]] = True
             self.wild |= grown[inverse]
         return np.unique(self.hashes[self.wild & self.literal])
+
+    def sweep(self) -> None:
+        """Mark words that vary together with others."""
+        free = free_words(
+            self.hashes * self.places[0], self.literal & ~self.wild, self.wordy, self.wild | self.pure, self.needed
+        )
+        self.wild |= free
 
     def absorb(self) -> None:
         """Shapes that differ from a template of many shapes in its variables only become of it.

@@ -14,7 +14,8 @@ from tests.benchmarks.log_speed import run
 from tests.benchmarks.parsing import accuracy
 from tests.benchmarks.results import table
 
-_SEEDS = (0, 1, 2)
+# Others than those with which the miner was made.
+_SEEDS = (11, 12, 13)
 _LINES, _TEMPLATES, _DISTINCT = 20_000, 75, 1_000_000
 _SUBJECTS = (
     "session request worker replica cache order invoice upload token queue shard index tenant lease probe".split()
@@ -40,8 +41,9 @@ def report(traceo: Callable[[Sequence[str]], tuple[list[str], list[str]]], drain
     return [
         f"### Templates of {_LINES:,} generated lines",
         f"{_TEMPLATES} statements with one to four variables each (numbers, hex ids, addresses, paths, durations, "
-        "names without a digit, quoted texts, lists of one to six), drawn by a seeded generator with frequencies that "
-        "fall as 1/rank. The bar: at most 200 templates.",
+        "names and words without a digit, dotted names, quoted texts, lists of one to six), drawn by a seeded generator "
+        "with frequencies that fall as 1/rank. The bar: at most 200 templates. The rules for quoted texts, for lists and "
+        "for words that vary together were made with this generator in view (other seeds), so a real log is harder.",
         table(("", "seed", "templates (true)", "GA", "FGA"), rows),
         f"### {_DISTINCT:,} distinct lines",
         *_distinct_lines(),
@@ -78,7 +80,6 @@ _KINDS: tuple[Callable[[random.Random], str], ...] = (
     lambda rng: "".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randint(3, 9))),
     lambda rng: f"com.example.{rng.choice(_SUBJECTS)}.{rng.choice(_SUBJECTS).title()}{rng.choice(_SUBJECTS).title()}",
     lambda rng: f"{rng.choice(_NAMES)}@{rng.choice(_SUBJECTS)}.example.com",
-    lambda rng: f"{rng.choice(_SUBJECTS)}={rng.choice(_NAMES)}",
     lambda rng: f"[{', '.join(str(rng.randrange(1000)) for _ in range(rng.randint(1, 6)))}]",
 )
 
