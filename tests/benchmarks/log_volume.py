@@ -17,17 +17,68 @@ from tests.benchmarks.results import table
 # Others than those with which the miner was made.
 _SEEDS = (11, 12, 13)
 _LINES, _TEMPLATES, _DISTINCT = 20_000, 75, 1_000_000
-_SUBJECTS = (
-    "session request worker replica cache order invoice upload token queue shard index tenant lease probe".split()
-)
-_VERBS = "opened closed accepted rejected moved expired retried flushed evicted scheduled stored verified".split()
+_SUBJECTS = [
+    "session",
+    "request",
+    "worker",
+    "replica",
+    "cache",
+    "order",
+    "invoice",
+    "upload",
+    "token",
+    "queue",
+    "shard",
+    "index",
+    "tenant",
+    "lease",
+    "probe",
+]
+_VERBS = [
+    "opened",
+    "closed",
+    "accepted",
+    "rejected",
+    "moved",
+    "expired",
+    "retried",
+    "flushed",
+    "evicted",
+    "scheduled",
+    "stored",
+    "verified",
+]
 _PLACES = ("on {}", "for user {}", "from {}", "after {}", "with id {}", "at {}", "reason={}", "path {}", "state: {}")
-_TAILS = "and will be tried again|by the scheduler|because the peer went away|within its budget|without effect|".split(
-    "|"
-)
-_NAMES = (
-    "anna boris chen dara emil fatima goran hana ivan jun kofi lena mika nora omar pia quinn rosa sami tara".split()
-)
+_TAILS = [
+    "and will be tried again",
+    "by the scheduler",
+    "because the peer went away",
+    "within its budget",
+    "without effect",
+    "",
+]
+_NAMES = [
+    "anna",
+    "boris",
+    "chen",
+    "dara",
+    "emil",
+    "fatima",
+    "goran",
+    "hana",
+    "ivan",
+    "jun",
+    "kofi",
+    "lena",
+    "mika",
+    "nora",
+    "omar",
+    "pia",
+    "quinn",
+    "rosa",
+    "sami",
+    "tara",
+]
 
 
 def report(traceo: Callable[[Sequence[str]], tuple[list[str], list[str]]], drain: Drain) -> list[str]:
