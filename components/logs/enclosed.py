@@ -1,7 +1,7 @@
 """Texts in quotes and lists in brackets that vary within a file: what they hold is one variable.
 
-`for user "anna maria"` and `nodes [<*>, <*>, <*>]` hold several words or a different number of them each time, so that no
-word beside them stands still enough to be told from its siblings. What tells is the word before them: where so many
+`for user "anna maria"` and `nodes [<*>, <*>, <*>]` hold several words or a different number of them each time, so that
+no word beside them stands still enough to be told from its siblings. What tells is the word before them: where so many
 different texts as make a word a variable, or lists of three lengths, stand behind it, they are values.
 """
 

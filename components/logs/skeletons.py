@@ -1,7 +1,7 @@
 """Shapes that differ in several words at once, found by how often their words occur.
 
-`lease for anna at sector` and `lease for boris at meadow` have no sibling that differs in one word alone when both words
-take many values. But a statement's own words stand in all of its shapes, and values in few of them: what is left of a
+`lease for anna at sector` and `lease for boris at meadow` have no sibling that differs in one word alone when both
+words take many values. But a statement's own words stand in all of its shapes, and values in few of them: what is left of a
 shape without its rare words is the *skeleton* that it shares with the other shapes of its statement.
 """
 
@@ -50,11 +50,11 @@ def _statements(
 ) -> Flags:
     """Which shapes are of a statement whose variables are these rare words."""
     own = ~rare & ~wild
-    can = rare.any(axis=1) & (may_go | ~rare).all(axis=1)
+    can: Flags = rare.any(axis=1) & (may_go | ~rare).all(axis=1)
     can &= (own.sum(axis=1) * 2 >= own.shape[1]) & ((own & wordy).sum(axis=1) > 1)
     rows = np.flatnonzero(can)
     if len(rows) < 2 * needed:
-        return can & False
+        return np.zeros_like(can)
     skeleton = np.where(own[rows], terms[rows], np.uint64(1) << np.uint64(63)).sum(axis=1, dtype=np.uint64)
     _, of, sizes = np.unique(skeleton, return_inverse=True, return_counts=True)
     least = np.full(len(sizes), np.iinfo(np.int64).max)

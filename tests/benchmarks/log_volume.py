@@ -17,68 +17,23 @@ from tests.benchmarks.results import table
 # Others than those with which the miner was made.
 _SEEDS = (11, 12, 13)
 _LINES, _TEMPLATES, _DISTINCT = 20_000, 75, 1_000_000
-_SUBJECTS = [
-    "session",
-    "request",
-    "worker",
-    "replica",
-    "cache",
-    "order",
-    "invoice",
-    "upload",
-    "token",
-    "queue",
-    "shard",
-    "index",
-    "tenant",
-    "lease",
-    "probe",
-]
-_VERBS = [
-    "opened",
-    "closed",
-    "accepted",
-    "rejected",
-    "moved",
-    "expired",
-    "retried",
-    "flushed",
-    "evicted",
-    "scheduled",
-    "stored",
-    "verified",
-]
+_SUBJECTS = (
+    "session", "request", "worker", "replica", "cache", "order", "invoice", "upload", "token", "queue",
+    "shard", "index", "tenant", "lease", "probe",
+)  # fmt: skip
+_VERBS = (
+    "opened", "closed", "accepted", "rejected", "moved", "expired", "retried", "flushed", "evicted",
+    "scheduled", "stored", "verified",
+)  # fmt: skip
 _PLACES = ("on {}", "for user {}", "from {}", "after {}", "with id {}", "at {}", "reason={}", "path {}", "state: {}")
-_TAILS = [
-    "and will be tried again",
-    "by the scheduler",
-    "because the peer went away",
-    "within its budget",
-    "without effect",
-    "",
-]
-_NAMES = [
-    "anna",
-    "boris",
-    "chen",
-    "dara",
-    "emil",
-    "fatima",
-    "goran",
-    "hana",
-    "ivan",
-    "jun",
-    "kofi",
-    "lena",
-    "mika",
-    "nora",
-    "omar",
-    "pia",
-    "quinn",
-    "rosa",
-    "sami",
-    "tara",
-]
+_TAILS = (
+    "and will be tried again", "by the scheduler", "because the peer went away",
+    "within its budget", "without effect", "",
+)  # fmt: skip
+_NAMES = (
+    "anna", "boris", "chen", "dara", "emil", "fatima", "goran", "hana", "ivan", "jun", "kofi", "lena", "mika",
+    "nora", "omar", "pia", "quinn", "rosa", "sami", "tara",
+)  # fmt: skip
 
 
 def report(traceo: Callable[[Sequence[str]], tuple[list[str], list[str]]], drain: Drain) -> list[str]:
@@ -92,9 +47,10 @@ def report(traceo: Callable[[Sequence[str]], tuple[list[str], list[str]]], drain
     return [
         f"### Templates of {_LINES:,} generated lines",
         f"{_TEMPLATES} statements with one to four variables each (numbers, hex ids, addresses, paths, durations, "
-        "names and words without a digit, dotted names, quoted texts, lists of one to six), drawn by a seeded generator "
-        "with frequencies that fall as 1/rank. The bar: at most 200 templates. The rules for quoted texts, for lists and "
-        "for words that vary together were made with this generator in view (other seeds), so a real log is harder.",
+        "names and words without a digit, dotted names, quoted texts, lists of one to six), drawn by a seeded "
+        "generator with frequencies that fall as 1/rank. The bar: at most 200 templates. The rules for quoted texts, "
+        "for lists and for words that vary together were made with this generator in view (other seeds), so a real log "
+        "is harder.",
         table(("", "seed", "templates (true)", "GA", "FGA"), rows),
         f"### {_DISTINCT:,} distinct lines",
         *_distinct_lines(),
