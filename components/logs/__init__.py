@@ -1,9 +1,9 @@
 """What a million log lines say: templates, categories, clusters, links to traces, counts for the pipeline.
 
-A line is cut into a *header* (timestamp, severity, service) and a *message*. The variable parts of a message are masked,
-which gives its *shape*. On files, quoted texts and lists that vary are emptied, and shapes that differ in one word only,
-or in words that are rare where the others are not, are merged into one *template*. A template with its parameters put
-back is the message again, to the letter.
+A line is cut into a *header* (timestamp, severity, service) and a *message*. The variable parts of a message are
+masked, which gives its *shape*. On files, quoted texts and lists that vary are emptied, and shapes that differ in one
+word only, or in words that are rare where the others are not, are merged into one *template*. A template with its
+parameters put back is the message again, to the letter.
 
     traceo logs FILE          shapes, merged by what the whole file shows; in full, every line is read twice
     step logs.mine            shapes only, so that a line's template is a pure function of the line: the counts
@@ -19,10 +19,10 @@ kept per line moves to a temporary file, tables are the exception.
 
 A template's id is a hash of its text: the same on every run, machine, time zone and locale.
 
-Counts are lines; times are UTC; a trace's probability lies in [0, 1]; a change's `p_value` is small where the change
-is surprising. Modules: `folding`, `masking`, `shaping`, `enclosed`, `variants`, `siblings`, `skeletons`, `shapes`,
-`mining` (the miner) · `reading`, `wrappers`, `header`, `time_formats`, `stamps`, `layouts`, `source` (lines from
-files) · `slicing`, `details`, `categories`, `clustering`, `candidates`, `tracing`, `lines`, `writing`, `drawing` (the
-output) · `counting`, `change`, `surges` (the pipeline) · `blocks`, `reduction`, `archive`, `states`, `kafka`, `pipeline`
-(the archive) · `sequences`.
+Counts are lines; times are UTC; a trace's probability lies in [0, 1]; a change's `p_value` is small where the change is
+surprising. Modules: `folding`, `masking`, `shaping`, `enclosed`, `variants`, `siblings`, `skeletons`, `shapes`,
+`mining` (the miner) · `reading`, `wrappers`, `header`, `time_formats`, `stamps`, `layouts`, `source` (lines from files)
+· `slicing`, `details`, `categories`, `clustering`, `candidates`, `tracing`, `lines`, `writing`, `drawing` (the output)
+· `counting`, `change`, `surges` (the pipeline) · `blocks`, `reduction`, `archive`, `states`, `kafka`, `pipeline` (the
+archive) · `sequences`.
 """

@@ -1,8 +1,8 @@
 """Shapes that differ in several words at once, found by how often their words occur.
 
 `lease for anna at sector` and `lease for boris at meadow` have no sibling that differs in one word alone when both
-words take many values. But a statement's own words stand in all of its shapes, and values in few of them: what is left of a
-shape without its rare words is the *skeleton* that it shares with the other shapes of its statement.
+words take many values. But a statement's own words stand in all of its shapes, and values in few of them: what is left
+of a shape without its rare words is the *skeleton* that it shares with the other shapes of its statement.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _statements(
 ) -> Flags:
     """Which shapes are of a statement whose variables are these rare words."""
     own = ~rare & ~wild
-    can: Flags = rare.any(axis=1) & (may_go | ~rare).all(axis=1)
+    can: Flags = np.logical_and(rare.any(axis=1), (may_go | ~rare).all(axis=1))
     can &= (own.sum(axis=1) * 2 >= own.shape[1]) & ((own & wordy).sum(axis=1) > 1)
     rows = np.flatnonzero(can)
     if len(rows) < 2 * needed:
