@@ -11,7 +11,7 @@ from fastapi.templating import Jinja2Templates
 from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from components.actions.console import marking, metrics, plots, reports, views
+from components.actions.console import graphs, marking, metrics, plots, reports, views
 from components.core.lake import Lake
 from components.core.settings import Settings
 
@@ -61,6 +61,10 @@ def create_app(settings: Settings) -> FastAPI:
     def anomaly(service: str, metric: str, start: datetime | None = None, end: datetime | None = None) -> Response:
         return _svg(plots.anomaly(lake, service, metric, start, end))
 
+    @app.get("/plots/causes.svg")
+    def causes(incident: str) -> Response:
+        return _svg(graphs.causes(lake, incident))
+
     @app.get("/files/{path:path}")
     def report(path: str) -> Response:
         found = reports.read(settings.home, path)
@@ -73,5 +77,5 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _svg(content: bytes | None) -> Response:
     if content is None:
-        raise HTTPException(404, "no such series in the lake")
+        raise HTTPException(404, "the lake holds nothing to draw for this")
     return Response(content, media_type="image/svg+xml", headers={"Cache-Control": "max-age=60"})

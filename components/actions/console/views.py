@@ -37,8 +37,9 @@ def _incidents(lake: Lake) -> list[dict[str, Any]]:
     table = lake.read_snapshot("incidents").sort("started_at", descending=True).head(_INCIDENTS)
     diagnoses = {row["incident_id"]: row for row in lake.read_snapshot("diagnoses").iter_rows(named=True)}
     marked = marks.newest(lake)
+    graph = not lake.read_snapshot("calls").is_empty()
     shown = [
-        _incident(row, diagnoses.get(row["incident_id"])) | {"mark": marked.get(row["incident_id"])}
+        _incident(row, diagnoses.get(row["incident_id"])) | {"mark": marked.get(row["incident_id"]), "graph": graph}
         for row in table.iter_rows(named=True)
     ]
     return sorted(shown, key=lambda incident: incident["status"] != "open")
