@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from components.core.times import iso
 # Kinds of metrics that callers of a service feel.
 _FELT = ("error", "latency", "traffic")
 _CHANGE_BEFORE = timedelta(hours=1)
-_LISTED_LOGS = 3
+_LISTED_LOGS, _LISTED_TRACES, _LISTED_SERIES = 3, 3, 3
 _HARMLESS = "^(TRACE|DEBUG|INFO|NOTICE)"
 
 
@@ -224,30 +225,45 @@ def _anomaly_evidence(event: Event, changes: pl.DataFrame) -> dict[str, Any]:
 
 
 def _log_evidence(group: Group, logs: pl.DataFrame) -> list[dict[str, Any]]:
-    """The log templates that changed most at the incident's services while it lasted, those of trouble first."""
+    """The clusters of log templates that changed most at the incident's services meanwhile, those of trouble first."""
     near = logs.filter(
         pl.col("service").is_in(group.services),
         pl.col("timestamp") >= group.start - timedelta(minutes=5),
         pl.col("timestamp") < group.end,
-    )
-    totals = near.group_by("service", "template_id", maintain_order=True).agg(
-        pl.col("template", "change", "example").first(),
+    ).sort("timestamp")
+    # A template may surge beside others from one slot to the next: its first cluster names it.
+    cluster = pl.coalesce("cluster", "template_id").first().over("template_id").alias("cluster")
+    totals = near.group_by("service", cluster, maintain_order=True).agg(
+        pl.col("template", "change", "example").sort_by("count", descending=True, maintain_order=True).first(),
         pl.col("count", "expected").sum(),
         pl.col("timestamp").min(),
+        pl.col("template_id").n_unique().alias("templates"),
+        pl.col("trace_id").drop_nulls().unique(maintain_order=True).head(_LISTED_TRACES).alias("traces"),
+        pl.col("series").drop_nulls(),
         (~pl.col("severity").str.to_uppercase().str.contains(_HARMLESS)).any().alias("trouble"),
     )
     surprise = (pl.col("count") * ((pl.col("count") + 1) / (pl.col("expected") + 1)).log()).alias("surprise")
     top = totals.with_columns(surprise).sort(
-        ["trouble", "surprise", "service", "template_id"], descending=[True, True, False, False]
+        ["trouble", "surprise", "service", "cluster"], descending=[True, True, False, False]
     )
     return [_log_item(row, group) for row in top.head(_LISTED_LOGS).iter_rows(named=True)]
 
 
 def _log_item(row: dict[str, Any], group: Group) -> dict[str, Any]:
     usual = "never seen before" if row["change"] == "new" else f"{row['expected']:.1f} expected"
-    text = f"{row['count']} × “{row['template'][:160]}” ({usual})"
+    alike = f", with {row['templates'] - 1} alike" if row["templates"] > 1 else ""
+    moving = _moving(row["series"])
+    with_them = f"; moves with {', '.join(moving)}" if moving else ""
+    text = f"{row['count']} × “{row['template'][:160]}”{alike} ({usual}){with_them}"
     facts = {"kind": "log", "service": row["service"], "metric": "", "text": text, "score": row["surprise"]}
-    return {**facts, "start": iso(row["timestamp"]), "end": iso(group.end), "example": row["example"][:500]}
+    span = {"start": iso(row["timestamp"]), "end": iso(group.end)}
+    return {**facts, **span, "example": row["example"][:500], "traces": row["traces"], "series": moving}
+
+
+def _moving(texts: Sequence[str]) -> list[str]:
+    """The metrics that are most often said to move with the lines of a cluster."""
+    told = Counter(one["metric"] for text in texts for one in json.loads(text))
+    return [name for name, _ in told.most_common(_LISTED_SERIES)]
 
 
 def _timeline(

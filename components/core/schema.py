@@ -158,6 +158,8 @@ TABLES: dict[str, TableSchema] = {
                 "expected": F64,
                 "example": STR,
             },
+            # The id of the most frequent template that says nearly the same, and the metrics that move with it (JSON).
+            optional={"trace_id": STR, "cluster": STR, "series": STR},
             key=("timestamp", "service", "severity", "template_id"),
         ),
         _table(

@@ -23,6 +23,6 @@ Counts are lines; times are UTC; a trace's probability lies in [0, 1]; a change'
 surprising. Modules: `folding`, `masking`, `shaping`, `enclosed`, `variants`, `siblings`, `skeletons`, `shapes`,
 `mining` (the miner) · `reading`, `wrappers`, `header`, `time_formats`, `stamps`, `layouts`, `source` (lines from files)
 · `slicing`, `details`, `categories`, `clustering`, `candidates`, `tracing`, `lines`, `writing`, `drawing` (the output)
-· `counting`, `change`, `surges` (the pipeline) · `blocks`, `reduction`, `archive`, `states`, `kafka`, `pipeline` (the
-archive) · `sequences`.
+· `counting`, `change`, `surges`, `movement` (the pipeline) · `blocks`, `reduction`, `archive`, `states`, `kafka`,
+`pipeline` (the archive) · `sequences`.
 """

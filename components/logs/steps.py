@@ -12,12 +12,13 @@ from components.core import storage
 from components.core.lake import Lake
 from components.core.settings import settings
 from components.core.step import StepIO
-from components.core.times import Window, floor, iso, merge, parse_instant, subtract
+from components.core.times import TIME_DTYPE, Window, floor, iso, merge, parse_instant, subtract
 from components.logs.archive import account_of, written_blocks
 from components.logs.blocks import plan_blocks
 from components.logs.change import compare_windows
 from components.logs.counting import SLOT, count_lines
 from components.logs.kafka import spool_topic
+from components.logs.movement import HISTORY, moving_series
 from components.logs.specs import CollectParams, MineParams
 from components.logs.states import merge_states, state_of
 from components.logs.surges import find_surges
@@ -86,7 +87,19 @@ def _write_changes(io: StepIO, lake: Lake, params: MineParams) -> None:
         for gap in lake.gaps("log_changes", part):
             counts = lake.scan("log_counts", Window(gap.start - compared, gap.end)).collect()
             found = find_surges(counts, gap, covered, compared, params.max_p_value)
+            found = found.with_columns(moving_series(found, counts, _metrics(lake, found)))
             lake.write_window("log_changes", found, gap, producer=io.producer, params=io.params)
+
+
+def _metrics(lake: Lake, surges: pl.DataFrame) -> pl.DataFrame:
+    """The metrics of the services whose lines surged, as far as they may have moved with them."""
+    services = surges["service"].unique().to_list()
+    near = merge(Window(time - HISTORY, time + SLOT) for time in surges["timestamp"].unique())
+    parts = [lake.scan("metrics", window).filter(pl.col("service").is_in(services)) for window in near]
+    columns: dict[str, Any] = {
+        "timestamp": TIME_DTYPE, "service": pl.String, "metric": pl.String, "value": pl.Float64
+    }  # fmt: skip
+    return pl.concat([pl.LazyFrame(schema=columns), *(part.select(list(columns)) for part in parts)]).collect()
 
 
 def _gaps(lake: Lake, as_of: datetime, lookback_h: float) -> list[Window]:

@@ -9,11 +9,14 @@ import polars as pl
 
 from components.core.times import TIME_DTYPE, Window
 from components.logs.change import MIN_FACTOR
+from components.logs.clustering import cluster_templates
 from components.logs.counting import SLOT
 
 _KEY = ("service", "severity", "template_id")
 #: With less to compare with, everything would look new.
 _LEAST_HISTORY = timedelta(hours=3)
+# Cosine distance within which two of them say nearly the same.
+_DISTANCE = 0.4
 
 
 def find_surges(
@@ -23,7 +26,8 @@ def find_surges(
 
     counts: `log_counts` of the window and of the time `compared` before it; covered: the windows that were counted.
     A slot is compared with what came before it alone, so the rows do not depend on how the time was cut. The test is
-    the exact one of two Poisson rates, corrected (Bonferroni) for the templates of the slot.
+    the exact one of two Poisson rates, corrected (Bonferroni) for the templates of the slot. Templates that surge in
+    one slot and say nearly the same are one `cluster`.
     """
     from scipy.special import bdtrc
 
@@ -40,7 +44,19 @@ def find_surges(
         pl.when(pl.col("before") == 0).then(pl.lit("new")).otherwise(pl.lit("multiplied")).alias("change"),
     )
     found = rows.filter(pl.col("p_value") <= max_p_value, pl.col("count") >= MIN_FACTOR * pl.col("expected"))
-    return found.select("timestamp", *_KEY, "template", "change", "count", "expected", "example")
+    clusters = [_clusters(slot) for _, slot in found.group_by("timestamp", maintain_order=True)]
+    trace = pl.col("trace_id") if "trace_id" in found.columns else pl.lit(None, pl.String).alias("trace_id")
+    columns = [pl.col(name) for name in ("timestamp", *_KEY, "template", "change", "count", "expected", "example")]
+    named = pl.concat(clusters) if clusters else pl.Series("cluster", [], dtype=pl.String)
+    return found.select(*columns, trace).with_columns(named)
+
+
+def _clusters(slot: pl.DataFrame) -> pl.Series:
+    """The cluster of each row of one slot: the id of its most frequent template."""
+    templates = slot.group_by("template_id", "template").agg(pl.col("count").sum()).sort("template_id")
+    label = cluster_templates(templates, _DISTANCE, 1)
+    first = pl.col("template_id").sort_by("count", "template_id", descending=[True, False]).first().over(label)
+    return slot.join(templates.select("template_id", cluster=first), on="template_id", how="left")["cluster"]
 
 
 def _slots(rows: pl.DataFrame, covered: Sequence[Window], compared: timedelta) -> pl.DataFrame:

@@ -91,6 +91,23 @@ def test_log_changes_and_deployments_stand_in_the_evidence(lake: Lake, tmp_path:
     assert len(abnormal) == 2
 
 
+def test_templates_of_one_cluster_are_one_piece_of_evidence(lake: Lake, tmp_path: Path) -> None:
+    put_anomalies(lake, ("pay", "error_rate_trend", NOON, 4), ("pay", "latency_p99_trend", NOON, 4))
+    moving = json.dumps([{"metric": "queue_depth", "correlation": 0.9, "lag_min": 5}])
+    row = {"timestamp": NOON, "service": "pay", "severity": "ERROR", "change": "new", "expected": 0.0}
+    row |= {"cluster": "t1", "series": moving}
+    rows = [
+        {**row, "template_id": "t1", "template": "boom <*>", "count": 50, "example": "boom 1", "trace_id": "ab"},
+        {**row, "template_id": "t2", "template": "boom <*>!", "count": 7, "example": "boom 2!", "trace_id": "cd"},
+    ]
+    day = Window(T0, T0 + timedelta(days=1))
+    lake.write_window("log_changes", pl.DataFrame(rows), day, producer="test", params={})
+    incident = correlate(lake, tmp_path, NOON + timedelta(hours=1)).row(0, named=True)
+    (log,) = [item for item in json.loads(incident["evidence"]) if item["kind"] == "log"]
+    assert log["text"] == "57 × “boom <*>”, with 1 alike (never seen before); moves with queue_depth"
+    assert (log["example"], log["traces"], log["series"]) == ("boom 1", ["ab", "cd"], ["queue_depth"])
+
+
 def test_a_rerun_gives_the_same_bytes(lake: Lake, tmp_path: Path) -> None:
     put_anomalies(lake, ("pay", "error_rate_trend", NOON, 4), ("pay", "latency_p99_trend", NOON, 4))
     correlate(lake, tmp_path, NOON + timedelta(hours=1))

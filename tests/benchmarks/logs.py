@@ -22,7 +22,7 @@ from components.logs.mining import mine
 from components.logs.shaping import Shaper
 from components.logs.source import as_text, open_source
 from components.logs.specs import FileParams
-from tests.benchmarks import log_anomalies, log_speed, log_traces, log_volume
+from tests.benchmarks import log_anomalies, log_incidents, log_speed, log_traces, log_volume
 from tests.benchmarks.drain import Drain
 from tests.benchmarks.parsing import Accuracy, accuracy
 from tests.benchmarks.results import table, write_section
@@ -103,7 +103,8 @@ def _many_lines(data: Path, drain: Drain) -> list[str]:
 
 
 def _others(data: Path, drain: Drain) -> list[str]:
-    return [*log_speed.report(data, drain), *log_traces.report(data), *log_anomalies.report(data)]
+    traces, anomalies = log_traces.report(data), log_anomalies.report(data)
+    return [*log_speed.report(data, drain), *traces, *log_incidents.report(), *anomalies]
 
 
 def _row(name: str, found: Accuracy) -> list[str]:

@@ -54,5 +54,17 @@ def test_the_cut_of_the_time_does_not_matter() -> None:
     assert pl.concat(pieces).equals(whole)
 
 
+def test_templates_that_surge_together_and_say_the_same_are_a_cluster() -> None:
+    alike = [f"connection to replica {name} of the orders database was lost" for name in ("east", "west")]
+    frame = counts({"steady": STEADY, alike[0]: {300: 12}, alike[1]: {300: 30}, "disk full": {300: 12, 301: 9}})
+    found = surges(frame.with_columns(trace_id=pl.lit("abc")))
+    assert dict(found.filter(pl.col("timestamp") == T0 + 300 * SLOT).select("template_id", "cluster").iter_rows()) == {
+        alike[0]: alike[1],
+        alike[1]: alike[1],
+        "disk full": "disk full",
+    }
+    assert found["trace_id"].to_list() == ["abc"] * 4
+
+
 def test_an_empty_window_has_no_surge() -> None:
     assert surges(counts({"steady": STEADY}).clear()).is_empty()
