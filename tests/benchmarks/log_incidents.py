@@ -33,15 +33,16 @@ def report() -> list[str]:
         judged.append(judge(faults, surges, kinds))
         naive.append(judge(faults, _most_frequent(counts), kinds))
     rows = [_row("Traceo: templates that surge, alike ones together", judged)]
-    rows.append(_row("naive: the most frequent templates of trouble in each five minutes", naive))
+    # The naive list names no metrics.
+    rows.append([*_row("naive: the most frequent templates of trouble in each five minutes", naive)[:4], "–", "–"])
     return [
         "### Clusters of an incident",
         f"The synthetic shop, {len(_SEEDS)} days with one fault of every kind (seeds that nothing was chosen on). Of "
         f"each fault's time up to {_LISTED} clusters of lines are listed, trouble and surprise first, as the incident "
         "page does; one is right where its service is the fault's or feels it. *Outside*: clusters per day at times of "
         "no fault, decoys (a flash sale, a nightly batch, …) included. *Its metric*: faults whose own metric is among "
-        f"the {MOST} that are most often said to move with the lines of the fault's service; chance: as many drawn from "
-        "the metrics of that service.",
+        f"the {MOST} that are most often said to move with the lines of the fault's service; chance: as many drawn "
+        "from the metrics of that service.",
         table(("", "clusters right", "faults with a right one", "outside, per day", "its metric", "chance"), rows),
     ]
 
