@@ -14,7 +14,8 @@ of them there is. `diagnosis.diagnose` turns it into ranked causes:
 4. where what was noticed and what was found are no more surprising than in normal windows, it abstains (`abstention`);
 5. each cause says what moved, by how much and when, and why the next hypotheses are less likely (`evidence`); the first
    three also face an intervention (`mechanism`: did the service's own mechanism change, would the symptom end with it)
-   and, when asked for, a counterfactual (`counterfactual`, DoWhy).
+   and, when asked for, a counterfactual (`counterfactual`, DoWhy) and the shares of
+   what was noticed that arise in each service (`attribution`).
 
 Past incidents whose cause is known (`past`, `traceo diagnose --past`) order the services instead of 3, when given.
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from components.rootcause.attribution import attributions
 from components.rootcause.changes import Change, Effect, effect_of, remedy_after, remedy_effect
 from components.rootcause.counterfactual import ASSUMPTIONS, Counterfactual, counterfactual
 from components.rootcause.deviation import Deviation
@@ -20,6 +21,7 @@ from components.rootcause.specs import ScorerParams
 
 #: Causes that are worth more than association.
 _TESTED = 3
+_PARTS = 4
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,10 @@ class Found:
     when: Periods
     params: ScorerParams
 
+    def symptom(self, noticed: Deviation) -> dict[str, Deviation]:
+        """The metric it was noticed in, by service."""
+        return {item.series.service: item for item in self.moved if item.series.metric == noticed.series.metric}
+
     def noticed_item(self) -> Deviation | None:
         """The series it was noticed in, or else what the noticed service's callers feel of it most."""
         there = [item for item in self.moved if item.series.service == self.noticed]
@@ -44,8 +50,25 @@ class Found:
 
 
 def causes_of(found: Found) -> list[dict[str, Any]]:
-    """Every standing as a cause, in their order."""
-    return [_cause(found, standing, tested=place < _TESTED) for place, standing in enumerate(found.standings)]
+    """Every standing as a cause, in their order; the first also says how the symptom is shared out, when asked for."""
+    causes = [_cause(found, standing, tested=place < _TESTED) for place, standing in enumerate(found.standings)]
+    if causes and found.params.counterfactual:
+        causes[0]["evidence"] += _shared_out(found)
+    return causes
+
+
+def _shared_out(found: Found) -> list[dict[str, Any]]:
+    noticed = found.noticed_item()
+    if noticed is None or found.noticed is None:
+        return []
+    parts = attributions(found.noticed, found.symptom(noticed), found.graph, found.when, found.params.seed)
+    if not parts:
+        return []
+    told = [f"{part.service} {part.amount:.4g} ({part.low:.4g} to {part.high:.4g})" for part in parts[:_PARTS]]
+    metric, whole = noticed.series.metric, sum(part.amount for part in parts)
+    text = f"of the {whole:.4g} by which {found.noticed} {metric} is off its mean, there arise in {', '.join(told)}"
+    amounts = {part.service: [figure(part.amount), figure(part.low), figure(part.high)] for part in parts}
+    return [{"type": "attribution", "text": f"{text}; {ASSUMPTIONS}", "amounts": amounts}]
 
 
 def _cause(found: Found, standing: Standing, tested: bool) -> dict[str, Any]:
@@ -89,8 +112,8 @@ def _interventions(found: Found, standing: Standing) -> tuple[Mechanism | None, 
     back = would_return(item, noticed, found.when) if noticed and noticed is not item else None
     without = None
     if found.params.counterfactual and noticed and found.noticed:
-        same = {d.series.service: d for d in found.moved if d.series.metric == noticed.series.metric}
-        without = counterfactual(standing.service, found.noticed, same, found.graph, found.when, found.params.seed)
+        same, when = found.symptom(noticed), found.when
+        without = counterfactual(standing.service, found.noticed, same, found.graph, when, found.params.seed)
     return mechanism, back, without
 
 

@@ -8,8 +8,9 @@ answer assumes that the calls are the only paths, that effects are linear, and t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -23,7 +24,7 @@ Rows = npt.NDArray[np.int64]
 
 ASSUMPTIONS = "assumes linear effects along the calls and no unseen common driver"
 MAX_NODES = 10
-_MIN_SAMPLES = 20
+MIN_SAMPLES = 20
 _REFITS, _BLOCKS = 20, 10
 
 
@@ -52,18 +53,17 @@ def counterfactual(
     target = symptom[noticed].series
     normal = when.normal(target.times, target.step_s)
     window = when.window(target.times, target.step_s, JITTER[0])
-    if int(normal.sum()) < _MIN_SAMPLES or not window.any():
+    if int(normal.sum()) < MIN_SAMPLES or not window.any():
         return None
-    # One grid for all: the noticed series' own times.
-    values = {name: np.interp(target.times, symptom[name].series.times, symptom[name].series.values) for name in nodes}
-    causal = nx.DiGraph(
-        [(callee, caller) for caller in nodes for callee in graph.callees_of(caller) if callee in nodes]
-    )
+    values = on_one_grid({name: symptom[name] for name in nodes}, target.times)
+    causal = causal_graph(nodes, graph)
     if not nx.is_directed_acyclic_graph(causal) or not nx.has_path(causal, cause, noticed):
         return None
     usual = symptom[cause].median
     rows = np.flatnonzero(normal)
-    answers = [_answer(causal, values, picked, window, cause, noticed, usual) for picked in _resampled(rows, seed)]
+    answers = [
+        _answer(causal, values, picked, window, cause, noticed, usual) for picked in resampled(rows, seed, _REFITS)
+    ]
     low, high = np.quantile(answers[1:], (0.025, 0.975))
     found = float(np.mean(target.values[window]))
     return Counterfactual(target.metric, found, answers[0], float(min(low, answers[0])), float(max(high, answers[0])))
@@ -80,11 +80,25 @@ def _between(cause: str, noticed: str, symptom: Mapping[str, Deviation], graph: 
     return sorted([*ends, *inner[: MAX_NODES - len(ends)]])
 
 
-def _resampled(rows: Rows, seed: int) -> list[Rows]:
+def on_one_grid(symptom: Mapping[str, Deviation], times: Floats) -> dict[str, Floats]:
+    """Every service's values at the noticed series' own times."""
+    return {name: np.interp(times, item.series.times, item.series.values) for name, item in symptom.items()}
+
+
+def causal_graph(nodes: Sequence[str], graph: CallGraph) -> nx.DiGraph:
+    """Callees drive their callers."""
+    edges = [(callee, caller) for caller in nodes for callee in sorted(graph.callees_of(caller)) if callee in nodes]
+    found = nx.DiGraph()
+    found.add_nodes_from(nodes)
+    found.add_edges_from(edges)
+    return found
+
+
+def resampled(rows: Rows, seed: int, refits: int) -> list[Rows]:
     """The normal rows themselves, then blocks of them drawn again."""
     random = np.random.default_rng(seed)
     blocks = np.array_split(rows, _BLOCKS)
-    drawn = [np.concatenate([blocks[pick] for pick in random.integers(0, _BLOCKS, _BLOCKS)]) for _ in range(_REFITS)]
+    drawn = [np.concatenate([blocks[pick] for pick in random.integers(0, _BLOCKS, _BLOCKS)]) for _ in range(refits)]
     return [rows, *drawn]
 
 
@@ -97,6 +111,15 @@ def _answer(
     noticed: str,
     usual: float,
 ) -> float:
+    from dowhy import gcm
+
+    model, frame = fitted(causal, values, normal)
+    changed = gcm.counterfactual_samples(model, {cause: lambda _: usual}, observed_data=frame[window])
+    return float(np.mean(changed[noticed]))
+
+
+def fitted(causal: nx.DiGraph, values: Mapping[str, Floats], normal: Rows) -> tuple[Any, Any]:
+    """The causal model fitted to the normal rows, and all rows as a frame."""
     # DoWhy takes seconds to import: only who asks for counterfactuals pays for it.
     import pandas as pd
     from dowhy import gcm
@@ -110,5 +133,4 @@ def _answer(
             model.set_causal_mechanism(node, gcm.EmpiricalDistribution())
     frame = pd.DataFrame({name: values[name] for name in causal.nodes})
     gcm.fit(model, frame.iloc[normal])
-    changed = gcm.counterfactual_samples(model, {cause: lambda _: usual}, observed_data=frame[window])
-    return float(np.mean(changed[noticed]))
+    return model, frame

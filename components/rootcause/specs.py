@@ -29,7 +29,9 @@ class ScorerParams(Params):
         default=30.0, gt=0, le=24 * 60, description="a change counts when it precedes the onset by at most this"
     )
     counterfactual: bool = Field(
-        default=False, description="also say what would have been without each of the first causes (DoWhy, seconds)"
+        default=False,
+        description="also say what would have been without each of the first causes, and how much of it arises in "
+        "which service (DoWhy, seconds)",
     )
     abstain: bool = Field(default=True, description="give no causes where nothing is abnormal")
 

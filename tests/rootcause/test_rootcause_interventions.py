@@ -84,7 +84,25 @@ def test_the_counterfactual_keeps_the_noise_and_says_what_it_assumes():
     assert again == found
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("broken", "parts"),
+    [({"own_db": 80.0}, {"db": 61, "shop": 0}), ({"own_shop": 40.0, "own_db": 80.0}, {"db": 61, "shop": 29})],
+)
+def test_what_was_noticed_is_shared_out_among_what_arises_in_each(broken, parts):
+    asked = ScorerParams(counterfactual=True)
+    first = diagnose(case(_coupled(**broken)), asked).causes[0]
+    (told,) = _of(first, "attribution")
+    for service, amount in parts.items():
+        found, low, high = told["amounts"][service]
+        assert low <= found <= high
+        assert found == pytest.approx(amount, abs=4)
+    assert "assumes linear effects" in told["text"]
+    assert _of(diagnose(case(_coupled(**broken)), asked).causes[0], "attribution") == [told]
+
+
 def test_counterfactuals_need_a_path_and_time():
+    from components.rootcause.attribution import attributions
     from components.rootcause.counterfactual import counterfactual
     from components.rootcause.deviation import deviations
     from components.rootcause.graph import call_graph
@@ -96,4 +114,6 @@ def test_counterfactuals_need_a_path_and_time():
     graph = call_graph([("web", "shop"), ("mail", "db")])
     assert counterfactual("db", "web", symptom, graph, when, 0) is None
     assert counterfactual("web", "web", symptom, graph, when, 0) is None
+    assert attributions("db", symptom, graph, when, 0) == []
+    assert attributions("nobody", symptom, graph, when, 0) == []
     assert np.isfinite(symptom["db"].z)
