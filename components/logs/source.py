@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,10 +10,9 @@ from typing import Literal
 import polars as pl
 import pyarrow as pa
 
-from components.core.errors import InputError
-from components.core.files import read_frame
 from components.logs.layouts import Layout, json_kind, learn_layout, table_records
 from components.logs.reading import COMPRESSIONS, is_utf16, plain_suffix, read_bytes, read_lines, read_part
+from components.logs.tables import read_tables
 from components.logs.wrappers import find_wrapper, loki_table
 
 Format = Literal["auto", "text", "jsonl", "csv"]
@@ -43,15 +41,17 @@ class Source:
     layout: Layout
     #: Bytes of the file when it was opened: a log may grow while it is read twice, and only these count.
     size: int
-    table: pl.DataFrame | None = None
+    #: Begins the rows of a table from the first.
+    table: Callable[[], Iterator[pl.DataFrame]] | None = None
 
     def blocks(self) -> Iterator[Block]:
         if self.table is None:
             for lines in read_lines(self.path, self.size):
                 yield Block(lines)
         else:
-            for rows in self.table.iter_slices(_TABLE_ROWS):
-                yield Block(as_text(rows["body"]), rows)
+            for rows in self.table():
+                if len(rows):
+                    yield Block(as_text(rows["body"]), rows)
 
     @property
     def is_compressed(self) -> bool:
@@ -81,37 +81,17 @@ def open_source(path: Path, format: Format = "auto") -> Source:
 
     `auto` goes by the suffix for tables and by the lines otherwise.
     """
-    suffix = plain_suffix(path)
+    suffix, size = plain_suffix(path), path.stat().st_size if path.is_file() else 0
     if suffix == ".parquet" or format == "csv" or (format == "auto" and suffix == ".csv"):
-        return Source(path, Layout(), path.stat().st_size if path.is_file() else 0, _read_table(path, suffix))
-    size = path.stat().st_size if path.is_file() else 0
+        next(read_tables(path, size))
+        return Source(path, Layout(), size, lambda: read_tables(path, size))
     sample = _sample(path, size)
     if format != "text" and (table := _loki(path, sample)) is not None:
-        return Source(path, Layout(), size, table)
+        return Source(path, Layout(), size, lambda: table.iter_slices(_TABLE_ROWS))
     wrapper = find_wrapper(sample)
     if format == "jsonl" and not wrapper.fields:
         return Source(path, Layout((json_kind(sample),)), size)
     return Source(path, learn_layout(sample, wrapper), size)
-
-
-def _read_table(path: Path, suffix: str) -> pl.DataFrame:
-    if path.suffix.lower() not in COMPRESSIONS and suffix == path.suffix.lower() and suffix in (".csv", ".parquet"):
-        frame = read_frame(path, strings=True)
-    else:
-        data = b"".join(read_bytes(path))
-        try:
-            if suffix == ".parquet":
-                frame = pl.read_parquet(io.BytesIO(data))
-            else:
-                text = data.decode("utf-8-sig", errors="replace").encode()
-                frame = pl.read_csv(io.BytesIO(text), infer_schema_length=0)
-        except pl.exceptions.PolarsError as error:
-            raise InputError(f"{path}: cannot be read ({str(error).splitlines()[0]}); is it complete?") from None
-    if "body" not in frame.columns:
-        raise InputError(f"{path}: no column 'body' (found {', '.join(frame.columns)}); rename the message column")
-    if frame.is_empty():
-        raise InputError(f"{path}: no rows below the header; it needs at least one line")
-    return frame
 
 
 def _sample(path: Path, size: int) -> list[str]:

@@ -1,0 +1,86 @@
+"""CSV and Parquet files of log lines as frames of many rows, one after another: memory does not grow with the file."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.core.errors import InputError
+from components.logs.reading import COMPRESSIONS, plain_suffix, read_bytes
+
+_ROWS = 100_000
+
+
+def read_tables(path: Path, size: int) -> Iterator[pl.DataFrame]:
+    """The rows of a file, many at a time, in order; InputError where it cannot be read or has no column `body`.
+
+    size: bytes of the stored file to read; a CSV may grow meanwhile. CSV columns are text; broken UTF-8 is replaced.
+    """
+    found = False
+    try:
+        for rows in _parquet(path) if plain_suffix(path) == ".parquet" else _csv(path, size):
+            if "body" not in rows.columns:
+                raise InputError(
+                    f"{path}: no column 'body' (found {', '.join(rows.columns)}); rename the message column"
+                )
+            found = found or len(rows) > 0
+            yield rows
+    except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{path}: cannot be read ({reason}); is it complete?") from None
+    if not found:
+        raise InputError(f"{path}: no rows below the header; it needs at least one line")
+
+
+def _parquet(path: Path) -> Iterator[pl.DataFrame]:
+    with tempfile.TemporaryFile() as plain:
+        pieces = read_bytes(path)
+        source: BinaryIO | Path = path
+        if path.suffix.lower() in COMPRESSIONS:
+            plain.writelines(pieces)
+            source = plain
+        else:
+            next(pieces)  # Says so where the file is absent or empty.
+        file = pq.ParquetFile(source)
+        yield pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table()))
+        for batch in file.iter_batches(batch_size=_ROWS):
+            yield pl.DataFrame(pl.from_arrow(batch))
+
+
+def _csv(path: Path, size: int) -> Iterator[pl.DataFrame]:
+    header = b""
+    for records in _records(read_bytes(path, size)):
+        text = header + records.decode("utf-8", errors="replace").encode()
+        header = header or text[: _record_end(text) or len(text)]
+        yield pl.read_csv(io.BytesIO(text), infer_schema_length=0)
+
+
+def _records(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The bytes in pieces that end where records do: at a newline outside of quotes."""
+    held = b""
+    for number, piece in enumerate(pieces):
+        held += piece if number else piece.removeprefix(codecs.BOM_UTF8)
+        end, quotes = len(held), held.count(b'"')
+        while (cut := held.rfind(b"\n", 0, end) + 1) and (quotes - held.count(b'"', cut)) % 2:
+            end = cut - 1
+        if cut:
+            yield held[:cut]
+            held = held[cut:]
+    if held:
+        yield held
+
+
+def _record_end(text: bytes) -> int:
+    """Where the first record ends; 0 where it is the whole text."""
+    end = 0
+    while (end := text.find(b"\n", end) + 1) and text.count(b'"', 0, end) % 2:
+        pass
+    return end
