@@ -28,6 +28,7 @@ class Options:
     format: Any
     templates: Path | None
     plot: Path | None
+    fields: Path | None
     spans: Path | None
     assign_only: bool
     params: FileParams
@@ -44,6 +45,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--format", choices=["auto", "text", "jsonl", "csv"], default="auto")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE|DIR", help=".csv or .parquet")
     parser.add_argument("--templates", type=Path, metavar="FILE|DIR", help="the templates with their counts")
+    parser.add_argument("--fields", type=Path, metavar="FILE|DIR", help="key=value pairs and JSON members of each line")
     parser.add_argument("--spans", type=Path, metavar="SPANS.parquet", help="link the lines to these spans' traces")
     parser.add_argument("--assign-only", action="store_true", help="write just line and template_id, fast")
     parser.add_argument("--plot", type=Path, metavar="FILE|DIR", help="lines over time by template, .png or .html")
@@ -65,12 +67,14 @@ def main(arguments: argparse.Namespace) -> int:
         arguments.format,
         arguments.templates,
         arguments.plot,
+        arguments.fields,
         arguments.spans,
         arguments.assign_only,
         params_of(arguments.params, FileParams),
     )
-    if options.assign_only and options.spans:
-        raise ParamsError("--assign-only writes no traces: leave out --spans or --assign-only")
+    for flag, given, what in (("--spans", options.spans, "traces"), ("--fields", options.fields, "fields")):
+        if options.assign_only and given:
+            raise ParamsError(f"--assign-only writes no {what}: leave out {flag} or --assign-only")
     jobs = _jobs(arguments.source, arguments.output)
     folder = arguments.source if arguments.source.is_dir() else None
     return run_jobs(jobs, functools.partial(_run, options=options, folder=folder, outputs=arguments.output), "logs")
@@ -99,9 +103,11 @@ def _run(job: Job, options: Options, folder: Path | None, outputs: Path) -> str:
     from components.logs.shaping import Shaper
     from components.logs.source import open_source
 
-    templates, plot = (_place(path, job, folder, outputs) for path in (options.templates, options.plot))
-    if templates:
-        _check_suffix("--templates", templates, _TABLES)
+    sides = (options.templates, options.fields, options.plot)
+    templates, fields, plot = (_place(path, job, folder, outputs) for path in sides)
+    for flag, path in (("--templates", templates), ("--fields", fields)):
+        if path:
+            _check_suffix(flag, path, _TABLES)
     if plot:
         plot = plot.with_name(plot.name + ".png") if folder else plot
         _check_suffix("--plot", plot, _PLOTS)
@@ -126,6 +132,12 @@ def _run(job: Job, options: Options, folder: Path | None, outputs: Path) -> str:
             tally.add(piece)
         if templates:
             stack.enter_context(writing.PieceWriter(templates)).write(mined.templates)
+        if fields:
+            from components.logs.fields import read_fields
+
+            fields_writer = stack.enter_context(writing.PieceWriter(fields))
+            for piece in read_fields(source):
+                fields_writer.write(piece)
         if plot:
             from components.logs import drawing
 

@@ -15,14 +15,14 @@ is in the same place of all of them: parameters and fields are cut out of the by
 row: the frames of a stack trace are rows that take over time, severity and service of the record they continue.
 
 Memory does not grow with the file: at most MAX_SHAPES distinct shapes are held (`shapes` says which give way), what is
-kept per line moves to a temporary file, tables are the exception.
+kept per line moves to a temporary file.
 
 A template's id is a hash of its text: the same on every run, machine, time zone and locale.
 
 Counts are lines; times are UTC; a trace's probability lies in [0, 1]; a change's `p_value` is small where the change is
 surprising. Modules: `folding`, `masking`, `shaping`, `enclosed`, `variants`, `siblings`, `skeletons`, `shapes`,
-`mining` (the miner) · `reading`, `wrappers`, `header`, `time_formats`, `stamps`, `layouts`, `source` (lines from files)
-· `slicing`, `details`, `categories`, `clustering`, `candidates`, `tracing`, `lines`, `writing`, `drawing` (the output)
-· `counting`, `change`, `surges`, `movement` (the pipeline) · `blocks`, `reduction`, `archive`, `states`, `kafka`,
-`pipeline` (the archive) · `sequences`.
+`mining` (the miner) · `reading`, `wrappers`, `header`, `time_formats`, `stamps`, `layouts`, `tables`, `source` (lines
+from files) · `slicing`, `details`, `categories`, `clustering`, `candidates`, `tracing`, `lines`, `writing`, `fields`,
+`drawing` (the output) · `counting`, `change`, `surges`, `movement` (the pipeline) · `blocks`, `reduction`, `archive`,
+`states`, `kafka`, `pipeline` (the archive) · `sequences`.
 """

@@ -326,3 +326,14 @@ def test_a_million_distinct_lines_in_bounded_memory(tmp_path: Path) -> None:
     counts = pl.read_csv(templates)
     assert counts["count"].sum() == 1_000_000
     assert counts.filter(template="user <*> logged in after <*> ms from <*>")["count"].sum() > 490_000
+
+
+def test_fields_are_written_beside_the_lines(logs: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.log"
+    path.write_text('2026-01-02 03:04:05 INFO shop.Cart: paid user=anna\n{"msg": "x", "n": 3}\n')
+    assert logs(path, "--output", tmp_path / "a.csv", "--fields", tmp_path / "fields.csv") == 0
+    assert (tmp_path / "fields.csv").read_text() == "line,name,value\n0,user,anna\n1,msg,x\n1,n,3\n"
+    assert logs(path, "--assign-only", "--output", tmp_path / "b.csv", "--fields", tmp_path / "f.csv") == 2
+    assert "--assign-only writes no fields" in capsys.readouterr().err
+    assert logs(path, "--output", tmp_path / "b.csv", "--fields", tmp_path / "f.txt") == 2
+    assert not (tmp_path / "b.csv").exists()
