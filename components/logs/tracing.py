@@ -2,8 +2,9 @@
 
 What a statement has to do with a kind of span is learnt from the lines themselves (expectation maximization, Dempster
 et al. 1977): how many lines of a template a span of an operation writes, how long after its start and before its end.
-Lines that carry their ids and lines with one open trace teach it; lines with several are told apart by it, and by that
-a span does not write a line twice that others of its kind write once.
+Lines that carry their ids and lines with one open trace teach it; lines with several are told apart by it, by the
+values that they share with the other lines of a trace (`consistency`), and by that a span does not write a line twice
+that others of its kind write once.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from components.logs.candidates import Rows, open_spans
+from components.logs.consistency import Consistency
 
 SPAN_COLUMNS = ("trace_id", "service", "start_time", "duration_us")
 #: Used where it is there: the operation of a span.
@@ -88,7 +90,8 @@ def _likely(lines: pl.DataFrame, spans: pl.DataFrame, line: Rows, span: Rows) ->
     line, span = line[possible], span[possible]
     if not len(line):
         return _NONE
-    weights = _weights(_pairs(lines, spans, line, span))
+    consistency = Consistency(lines["message"], line, trace[span])
+    weights = _weights(_pairs(lines, spans, line, span), consistency)
     by_trace = pl.DataFrame({"line": line, "trace": trace[span], "span": span, "weight": weights})
     summed = by_trace.group_by("line", "trace").agg(pl.col("weight").sum(), pl.col("span").min())
     summed = summed.sort(["line", "weight", "span"], descending=[False, True, False])
@@ -119,7 +122,7 @@ def _pairs(lines: pl.DataFrame, spans: pl.DataFrame, line: Rows, span: Rows) -> 
     return _Pairs(line, span, kind, spans_of_kind, (bins[0], bins[1]), spot, np.sqrt(width))
 
 
-def _weights(pairs: _Pairs) -> Floats:
+def _weights(pairs: _Pairs, consistency: Consistency) -> Floats:
     """How probable each span is for its line; sums to one over the spans of a line."""
     weights = _by_line(1.0 / np.maximum(pairs.width, 1.0), pairs.line)
     for _ in range(_ROUNDS):
@@ -128,7 +131,7 @@ def _weights(pairs: _Pairs) -> Floats:
         for bins in pairs.bins:
             cells = np.bincount(pairs.kind * _BINS + bins, weights, minlength=len(lines_of_kind) * _BINS)
             likely *= (cells[pairs.kind * _BINS + bins] + _PRIOR) / (lines_of_kind[pairs.kind] + _PRIOR * _BINS)
-        weights = _by_line(likely, pairs.line)
+        weights = _by_line(likely * consistency.scores(weights), pairs.line)
         usual = np.maximum(1.0, lines_of_kind / pairs.spans_of_kind)[pairs.kind]
         for _ in range(_ROUNDS):
             written = np.bincount(pairs.spot, weights)[pairs.spot]
