@@ -58,7 +58,7 @@ def excesses(spans: pl.DataFrame, when: Periods) -> list[Excess]:
         return []
     at = when.noticed
     begin, end = at - when.lead_s / 2, min(when.end, at + when.horizon_s)
-    timed = spans.filter(
+    timed = spans.select(*_KEY, "start_us", "rest_us").filter(
         pl.col("start_us") >= 1e6 * when.normal_start if np.isfinite(when.normal_start) else pl.lit(True)
     )
     timed = timed.with_columns(((pl.col("start_us") / 1e6 - at) / _BIN_S).floor().alias("bin"))

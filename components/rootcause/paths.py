@@ -47,12 +47,19 @@ def path_changes(spans: pl.DataFrame, when: Periods) -> list[PathChange]:
         return []
     begin, end = when.noticed - when.lead_s / 2, min(when.end, when.noticed + when.horizon_s)
     at = pl.col("start_us") / 1e6
-    timed = spans.filter(at <= end, at >= when.normal_start)
+    timed = spans.select("service", "name", "start_us", "end_us", "calls_on").filter(at <= end, at >= when.normal_start)
     # What goes on beyond the last span may call yet.
     over = timed.filter(pl.col("end_us") <= spans["start_us"].max())
+    # One number for an operation: grouping by texts would take most of the time.
+    operation = (pl.col("service").hash(1) ^ pl.col("name").hash(2)).alias("operation")
     counts = (
-        over.group_by("service", "name", ((at - begin) / _BIN_S).floor().cast(pl.Int64).alias("bin"))
-        .agg(pl.col("calls_on").sum().cast(pl.Float64).alias("made"), pl.len().cast(pl.Float64).alias("asked"))
+        over.group_by(operation, ((at - begin) / _BIN_S).floor().cast(pl.Int64).alias("bin"))
+        .agg(
+            pl.col("calls_on").sum().cast(pl.Float64).alias("made"),
+            pl.len().cast(pl.Float64).alias("asked"),
+            pl.col("service", "name").first(),
+        )
+        .filter(_worth_a_look().over("operation"))
         .sort("service", "name", "bin")
         .group_by("service", "name", maintain_order=True)
         .agg("bin", "made", "asked")
@@ -60,13 +67,22 @@ def path_changes(spans: pl.DataFrame, when: Periods) -> list[PathChange]:
     return _worst([change for row in counts.iter_rows() if (change := _change(begin, *row))])
 
 
+def _worth_a_look() -> pl.Expr:
+    """Whether an operation was asked often enough and calls on less than over all the time before."""
+    made, asked, before = pl.col("made"), pl.col("asked"), pl.col("bin") < 0
+    often = (asked.filter(before).sum() >= _CHUNK * _MIN_CHUNKS) & (asked.filter(~before).sum() >= _MIN_NOW)
+    less = (
+        made.filter(~before).sum() / asked.filter(~before).sum()
+        < made.filter(before).sum() / asked.filter(before).sum()
+    )
+    return often & less
+
+
 def _change(
     begin: float, service: str, operation: str, bins: Sequence[int], made: Sequence[float], asked: Sequence[float]
 ) -> PathChange | None:
     place, calling, total = np.asarray(bins), np.asarray(made), np.asarray(asked)
     before, now = place < 0, place >= 0
-    if total[before].sum() < _CHUNK * _MIN_CHUNKS or total[now].sum() < _MIN_NOW:
-        return None
     chunk_made, chunk_asked = _chunks(calling[before], total[before])
     usual = float(np.median(chunk_made / chunk_asked))
     if len(chunk_made) < _MIN_CHUNKS or usual < _LEAST_SHARE:
