@@ -6,12 +6,13 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from components.rootcause.graph import CallGraph
 from components.rootcause.naming import INTERNAL, sense
+from components.rootcause.raised import Raised, is_error, raised_of
 
 _COMMON = 0.25
 #: A replica that shows the same speaks for a cause that both share.
@@ -25,7 +26,6 @@ _LOGS, _LOGS_REPEATED = 0.4, 0.6
 _CALLED, _CALLING, _OWN_SPANS = 0.5, 2.0, 0.3
 _FELT_EXPLAINED, _OUTSIDE = 0.8, 0.5
 _REPLICA = re.compile(r"[-_.]?\d+$")
-_DIGITS = re.compile(r"\d+")
 
 
 @dataclass(frozen=True)
@@ -42,31 +42,17 @@ class AlertGroup:
     at_s: float = math.nan
 
 
-@dataclass
-class _Raised:
-    metrics: dict[str, dict[tuple[str, str], str]] = field(default_factory=lambda: defaultdict(dict))
-    logs: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
-    calls: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
-    names: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
-    own: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-
-
 def alert_groups(alerts: pl.DataFrame, graph: CallGraph) -> list[AlertGroup]:
     """Alerts by service, kind and direction. Trace alerts tell of a call from `service` to `peer`."""
     if alerts.is_empty():
         return []
-    raised = _raised(alerts, graph)
+    raised = raised_of(alerts, graph)
     involved = {*raised.metrics, *raised.logs, *(callee for callees in raised.calls.values() for callee, _ in callees)}
     replicas = _replicas({*involved, *raised.calls, *graph.calls, *graph.callers})
     at = _first_times(alerts)
     groups = [*_metric_groups(raised, replicas, len(involved)), *_log_groups(raised, replicas, len(involved))]
     groups += _call_groups(raised, replicas, graph)
     return [_timed(group, at) for group in groups if group.weight > 0]
-
-
-def complaints(alerts: pl.DataFrame, graph: CallGraph) -> dict[str, frozenset[str]]:
-    """Whom each service raises trace alerts about."""
-    return {caller: frozenset(callee for callee, _ in calls) for caller, calls in _raised(alerts, graph).calls.items()}
 
 
 def alert_scores(
@@ -89,39 +75,6 @@ def alert_scores(
     return scores
 
 
-def _raised(alerts: pl.DataFrame, graph: CallGraph) -> _Raised:
-    found = _Raised()
-    filled = alerts.with_columns(pl.col("signal", "name", "direction").fill_null(""))
-    for row in filled.unique(maintain_order=True).iter_rows(named=True):
-        service, name, direction, peer = row["service"], row["name"], row["direction"], row["peer"]
-        if row["signal"] == "trace":
-            symptom = "error" if is_error(f"{name} {direction}") else "latency"
-            if peer is None or peer == service:
-                found.own[service].add(f"{name} {direction}".strip())
-            else:
-                caller, callee = _sides(service, peer, graph)
-                found.calls[caller].add((callee, symptom))
-                found.names[callee, symptom].add(f"{name} {direction}".strip() + f" of calls from {caller}")
-        elif row["signal"] == "log":
-            found.logs[service][name.replace(service, "")] = name
-        else:
-            # Numbered variants of a metric (cores, disks) are one.
-            found.metrics[service][_DIGITS.sub("#", name.replace(service, "")), direction] = name
-    return found
-
-
-def is_error(text: str) -> bool:
-    """Whether a trace alert tells of failures rather than of slowness."""
-    return bool(re.search(r"(?i)err|fail|exception|abort|\b[45]\d\d\b", text))
-
-
-def _sides(service: str, peer: str, graph: CallGraph) -> tuple[str, str]:
-    """(caller, callee): `service` calls `peer`, unless only the other direction is known."""
-    if service in graph.callees_of(peer) and peer not in graph.callees_of(service):
-        return peer, service
-    return service, peer
-
-
 def _replicas(services: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
     """Of each service the others that differ from it by a number at the end."""
     groups: dict[str, list[str]] = defaultdict(list)
@@ -134,7 +87,7 @@ def _rarity(services: int, count: int) -> float:
     return math.log2((services + 1) / count) + _COMMON
 
 
-def _metric_groups(raised: _Raised, replicas: Mapping[str, tuple[str, ...]], services: int) -> list[AlertGroup]:
+def _metric_groups(raised: Raised, replicas: Mapping[str, tuple[str, ...]], services: int) -> list[AlertGroup]:
     counts = Counter(key for found in raised.metrics.values() for key in found)
     groups = []
     for service, found in sorted(raised.metrics.items()):
@@ -159,7 +112,7 @@ def _opposite(direction: str) -> str:
     return {"up": "down", "down": "up"}.get(direction, "")
 
 
-def _log_groups(raised: _Raised, replicas: Mapping[str, tuple[str, ...]], services: int) -> list[AlertGroup]:
+def _log_groups(raised: Raised, replicas: Mapping[str, tuple[str, ...]], services: int) -> list[AlertGroup]:
     counts = Counter(key for found in raised.logs.values() for key in found)
     groups = []
     for service, found in sorted(raised.logs.items()):
@@ -170,7 +123,7 @@ def _log_groups(raised: _Raised, replicas: Mapping[str, tuple[str, ...]], servic
     return groups
 
 
-def _call_groups(raised: _Raised, replicas: Mapping[str, tuple[str, ...]], graph: CallGraph) -> list[AlertGroup]:
+def _call_groups(raised: Raised, replicas: Mapping[str, tuple[str, ...]], graph: CallGraph) -> list[AlertGroup]:
     """Slow calls speak against the callee; failing ones against a caller whose replicas reach the same callee well."""
     complaining: dict[tuple[str, str], set[str]] = defaultdict(set)
     for caller, calls in raised.calls.items():

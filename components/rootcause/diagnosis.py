@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from components.rootcause.abstention import Alarm, alarm, surprise
-from components.rootcause.alerts import alert_groups, alert_scores, complaints
+from components.rootcause.alerts import alert_groups, alert_scores
 from components.rootcause.budget import excesses
 from components.rootcause.case import Case
 from components.rootcause.causes import Found, causes_of
@@ -20,22 +20,15 @@ from components.rootcause.deviation import Deviation, deviations
 from components.rootcause.flow import volumes
 from components.rootcause.graph import CallGraph, call_graph
 from components.rootcause.logsignals import counted, log_changes
+from components.rootcause.metricsignals import busier_services, filling, metric_signal
 from components.rootcause.naming import sense
 from components.rootcause.past import Past, described, recalled, reordered
 from components.rootcause.paths import path_changes
 from components.rootcause.periods import Periods, periods
+from components.rootcause.raised import complaints
 from components.rootcause.ranking import Standing, rank
 from components.rootcause.series import series_of
-from components.rootcause.signals import (
-    Signal,
-    alert_signals,
-    busier_services,
-    excess_signals,
-    filling,
-    log_signals,
-    metric_signal,
-    path_signals,
-)
+from components.rootcause.signals import Signal, alert_signals, excess_signals, log_signals, path_signals
 from components.rootcause.specs import ScorerParams
 from components.rootcause.tracing import call_statistics, enriched, span_metrics
 

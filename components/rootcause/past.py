@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from components.core.errors import InputError
-from components.rootcause.alerts import is_error
 from components.rootcause.case import Case
+from components.rootcause.raised import is_error
 from components.rootcause.ranking import Standing
 
 Row = Mapping[str, float]

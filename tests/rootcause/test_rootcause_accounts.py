@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from components.rootcause.abstention import alarm, surprise
-from components.rootcause.alerts import alert_groups, alert_scores, complaints, is_error
+from components.rootcause.alerts import alert_groups, alert_scores
 from components.rootcause.budget import excesses
 from components.rootcause.case import Incident
 from components.rootcause.deviation import deviations
@@ -18,6 +18,7 @@ from components.rootcause.diagnosis import diagnose
 from components.rootcause.flow import volumes
 from components.rootcause.graph import call_graph
 from components.rootcause.periods import periods
+from components.rootcause.raised import complaints, is_error
 from components.rootcause.series import series_of
 from components.rootcause.specs import ScorerParams
 from components.rootcause.tracing import enriched
