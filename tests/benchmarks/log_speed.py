@@ -38,7 +38,7 @@ class Run:
 def report(data: Path, drain: Drain) -> list[str]:
     """The paragraphs of RESULTS.md on speed."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "nezha.log"
+        load, path = os.getloadavg()[0], Path(folder) / "nezha.log"
         size = write_lines(data, path)
         lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
         output = Path(folder) / "lines.parquet"
@@ -64,14 +64,17 @@ def report(data: Path, drain: Drain) -> list[str]:
     ]
     return [
         "### Speed",
-        f"{mb:.0f} MB of Nezha's log files as they are ({len(counted):,} lines, {os.cpu_count()} cores; load of the "
-        f"machine {os.getloadavg()[0]:.1f}, of which this is at most {os.cpu_count()}). Traceo: the whole command with "
+        f"{mb:.0f} MB of Nezha's log files as they are ({len(counted):,} lines, {os.cpu_count()} cores; the machine's "
+        f"load was {load:.1f} before: where it is not near 0, others had their share of the cores, and processor seconds "
+        f"say more than MB/s). Traceo: the whole command with "
         f"its start, the best of {_RUNS} runs; Drain3 and masking: every {max(1, size // _SLOW_BYTES)}th line.",
         table(("", "MB", "MB/s", "MB per processor second", "lines/s"), rows),
         f"`--assign-only` is {mb / assign.wall / rate:.0f} times as fast as Drain3, "
         f"{mb / assign.processor / (some_mb / drain.seconds[0]):.0f} times per processor second. The templates' counts "
         f"add up to {total:,} of {len(counted):,} lines. A file of one line takes {start.wall:.2f} s "
-        f"({start.processor:.2f} s of processor). Peak memory {assign.memory_mb:.0f} MB, in full "
+        f"({start.processor:.2f} s of processor); without that start `--assign-only` reads "
+        f"{mb / (assign.processor - start.processor):.0f} MB per processor second, full extraction "
+        f"{mb / (full.processor - start.processor):.0f}. Peak memory {assign.memory_mb:.0f} MB, in full "
         f"{full.memory_mb:.0f} MB. Archived (blocks of the default size; Parquet per hour, sorted by template, "
         f"parameters as columns; with the templates) the lines take {kept_mb:.1f} MB, "
         f"with gzip -6 {gzip_mb:.1f} MB: {gzip_mb / kept_mb:.2f} times as much.",
