@@ -65,9 +65,9 @@ def report(data: Path, drain: Drain) -> list[str]:
     return [
         "### Speed",
         f"{mb:.0f} MB of Nezha's log files as they are ({len(counted):,} lines, {os.cpu_count()} cores; the machine's "
-        f"load was {load:.1f} before: where it is not near 0, others had their share of the cores, and processor seconds "
-        f"say more than MB/s). Traceo: the whole command with "
-        f"its start, the best of {_RUNS} runs; Drain3 and masking: every {max(1, size // _SLOW_BYTES)}th line.",
+        f"load was {load:.1f} before: where it is not near 0, others had their share of the cores, and processor "
+        "seconds say more than MB/s). Traceo: the whole command with its start, the best of "
+        f"{_RUNS} runs; Drain3 and masking: every {max(1, size // _SLOW_BYTES)}th line.",
         table(("", "MB", "MB/s", "MB per processor second", "lines/s"), rows),
         f"`--assign-only` is {mb / assign.wall / rate:.0f} times as fast as Drain3, "
         f"{mb / assign.processor / (some_mb / drain.seconds[0]):.0f} times per processor second. The templates' counts "
