@@ -46,7 +46,7 @@ def merge_siblings(shapes: pl.Series, min_siblings: int, values: Sequence[str] =
     `<*>` in its place.
     """
     templates = shapes.to_list()
-    groups = [_Group(group, min_siblings) for group in _by_length(shapes)]
+    groups = [*_groups(shapes, min_siblings)]
     known: Keys = np.unique(pl.Series(list(values), dtype=pl.String).hash(seed=1).to_numpy())
     for _ in range(_LOOKS):
         seen = np.unique(np.concatenate([known, *(group.find(known) for group in groups)]))
@@ -61,8 +61,8 @@ def merge_siblings(shapes: pl.Series, min_siblings: int, values: Sequence[str] =
     return pl.Series("template", templates, dtype=pl.String)
 
 
-def _by_length(shapes: pl.Series) -> Iterator[pl.DataFrame]:
-    """`row, words` of the mergeable shapes, those of one number of words together."""
+def _groups(shapes: pl.Series, needed: int) -> Iterator[_Group]:
+    """The mergeable shapes, those of one number of words together; words are looked at once for all groups."""
     cut = shapes.str.replace_all(r"([=(\[{]|[A-Za-z]:(?-u:\b))", f"${{1}}{_GLUE} ").str.replace_all(
         r"([)\]},;]|:(?:\s|$))", f" {_GLUE}${{1}}"
     )
@@ -74,25 +74,47 @@ def _by_length(shapes: pl.Series) -> Iterator[pl.DataFrame]:
         & ~pl.col("shape").str.contains(_GLUE, literal=True)
     )
     candidates = frame.filter(mergeable).with_columns(pl.col("words").list.len().alias("length"))
-    for _, group in candidates.sort("length", "shape").group_by("length", maintain_order=True):
-        if len(group) > 1:
-            yield group.select("row", "words")
+    candidates = candidates.sort("length", "shape")
+    words = _Words(candidates["words"].explode() if len(candidates) else pl.Series([], dtype=pl.String))
+    row = word = 0
+    for length, count in candidates.group_by("length", maintain_order=True).len().iter_rows():
+        if count > 1:
+            some = candidates[row : row + count]
+            yield _Group(some["row"].to_list(), some["words"], words.table(word, count, length), needed)
+        row, word = row + count, word + count * length
+
+
+class _Words:
+    """What is known of words; arrays of one row per word, or of shapes x words."""
+
+    def __init__(self, words: pl.Series) -> None:
+        masked, glued = words.str.contains(WILDCARD, literal=True), words.str.contains(_GLUE, literal=True)
+        signed, wordy, value = (words.str.contains(pattern) for pattern in (_SIGNED, "[[:alpha:]]", _VALUE))
+        self._columns: dict[str, npt.NDArray[Any]] = {
+            "hashes": words.hash(seed=1).to_numpy().astype(np.uint64),
+            "pure": (words == WILDCARD).to_numpy(),
+            "literal": ((~masked | signed) & ~glued).to_numpy(),
+            "wordy": (wordy & ~masked).to_numpy(),
+            "values": value.to_numpy(),
+            "before_value": words.str.ends_with("=" + _GLUE).to_numpy(),
+        }
+
+    def table(self, first: int, shapes: int, length: int) -> dict[str, npt.NDArray[Any]]:
+        """Of the words from `first` on, those of so many shapes of one length."""
+        some = slice(first, first + shapes * length)
+        return {name: column[some].reshape(shapes, length) for name, column in self._columns.items()}
 
 
 class _Group:
     """Shapes of one number of words; arrays are shapes x words."""
 
-    def __init__(self, group: pl.DataFrame, needed: int) -> None:
-        self.rows, self.texts, self.needed = group["row"].to_list(), group["words"], needed
+    def __init__(self, rows: list[int], texts: pl.Series, words: dict[str, npt.NDArray[Any]], needed: int) -> None:
+        self.rows, self.texts, self.needed = rows, texts, needed
         self.length = len(self.texts[0])
-        words = self.texts.explode()
-        masked, glued = words.str.contains(WILDCARD, literal=True), words.str.contains(_GLUE, literal=True)
-        self.hashes: Keys = self._table(words.hash(seed=1)).astype(np.uint64)
-        self.pure = self._table(words == WILDCARD)
-        self.literal = self._table((~masked | words.str.contains(_SIGNED)) & ~glued)
-        self.wordy = self._table(words.str.contains("[[:alpha:]]") & ~masked)
-        self.values = self._table(words.str.contains(_VALUE)).copy()
-        self.values[:, 1:] |= self._table(words.str.ends_with("=" + _GLUE))[:, :-1]
+        self.hashes: Keys = words["hashes"]
+        self.pure, self.literal, self.wordy = words["pure"], words["literal"], words["wordy"]
+        self.values = words["values"].copy()
+        self.values[:, 1:] |= words["before_value"][:, :-1]
         self.wild: Flags = np.zeros(self.hashes.shape, dtype=bool)
         random = np.random.default_rng(0)
         self.places = random.integers(1, 2**63, size=(2, self.length), dtype=np.uint64) | np.uint64(1)
@@ -168,9 +190,6 @@ class _Group:
             some = slice(place, place + step)
             votes[:, some] = _votes_of_places(sums[:, None] - present[:, some], weights[:, some])
         return votes
-
-    def _table(self, column: pl.Series) -> npt.NDArray[Any]:
-        return column.to_numpy().reshape(-1, self.length)
 
 
 def _votes_of_places(rest: Keys, weights: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
