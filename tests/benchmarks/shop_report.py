@@ -44,8 +44,9 @@ class Outcome:
 
 _DEFINITION = (
     "`make bench-shop`. Data: the built-in **synthetic** shop, 30 days, seeds {seeds}; models trained on days 1 to 29, "
-    "day 30 scored; thresholds chosen on seeds 1 to 8. A fault is *detected* when an incident overlaps it in time and "
-    "in services, with its delay from the first harm; the *first cause* is the top of that incident's "
+    "day 30 scored; thresholds chosen on seeds 1 to 8; the words by which log lines tell a "
+    "kind of cause were written with the shop's lines in view. A fault is *detected* when an incident overlaps it in "
+    "time and in services, with its delay from the first harm; the *first cause* is the top of that incident's "
     "root-cause ranking (of several incidents the one that begins nearest to the first harm counts). "
     "*Forecast*: at the kind's lead time (or half the notice, if shorter) the probability of passing the limit is at "
     "least 70 %; faults with less than 3 h from first sign to limit count as not forecastable (–). Intervals are 95 % "
