@@ -29,7 +29,8 @@ def add(commands: Any) -> None:
         help="what caused this incident",
         description="Rank the services of a case by how likely they caused the incident, with evidence. A case is a "
         "directory with incident.json and any of metrics, spans, logs, alerts, calls, changes (.csv or .parquet).",
-        epilog="example: traceo diagnose cases/checkout-errors --output causes.json --plot causes.png",
+        epilog="examples: traceo diagnose cases/checkout-errors --output causes.json --plot causes.png; "
+        "traceo diagnose cases/new --past cases/solved --output causes.json",
     )
     parser.add_argument("case", type=Path, metavar="CASE|DIR", help="a case directory, or a directory of them")
     parser.add_argument("--seed", type=int, default=None, help="fixes every random choice (default 0)")
