@@ -68,13 +68,17 @@ def alarm(
 def _strongest_of_windows(signals: Sequence[Signal], min_deviation: float) -> Floats:
     """The strongest signal of each normal window of the case: windows of all series that begin together are one."""
     places, values = [], []
+    # Series that are sampled together have their windows in common.
+    known: dict[int, Floats] = {}
     for signal in signals:
         item = signal.deviation
         if item is None or not len(item.normal_at):
             continue
         at = item.normal_at
-        width = at_share(np.sort(at[1:] - at[:-1]), 0.5) if len(at) > 1 else 1.0
-        places.append(at // max(width, 1.0))
+        if id(at) not in known:
+            width = at_share(np.sort(at[1:] - at[:-1]), 0.5) if len(at) > 1 else 1.0
+            known[id(at)] = at // max(width, 1.0)
+        places.append(known[id(at)])
         values.append(signal.weight * strengths(item.normal_z, item.noise, min_deviation))
     if not places:
         return np.zeros(0)

@@ -67,18 +67,25 @@ def log_changes(counts: pl.DataFrame, when: Periods, step_s: float) -> list[LogC
     begin = when.noticed - (lead + step_s if step_s else lead / 2)
     end = min(when.end, when.noticed + max(when.horizon_s, slot))
     seconds = pl.col("timestamp").dt.epoch("us") / 1e6
-    timed = counts.with_columns(seconds.alias("at"), ((seconds - begin) / slot).floor().cast(pl.Int64).alias("slot"))
+    # One number for the three: grouping by texts would take most of the time.
+    number = pl.col("service").hash(1) ^ pl.col("severity").fill_null("").hash(2) ^ pl.col("template").hash(3)
+    timed = counts.with_columns(
+        seconds.alias("at"),
+        ((seconds - begin) / slot).floor().cast(pl.Int64).alias("slot"),
+        number.alias("key"),
+    )
     timed = timed.filter(pl.col("at") >= when.normal_start, pl.col("at") <= end)
-    earlier, now = timed.filter(pl.col("slot") < 0), timed.filter(pl.col("slot") >= 0)
+    earlier = timed.select("key", "slot", "count").filter(pl.col("slot") < 0)
+    now = timed.filter(pl.col("slot") >= 0)
     slots, lasting = earlier["slot"].n_unique(), now["slot"].n_unique()
     if not slots or not lasting:
         return []
     keys = ["service", "severity", "template"]
-    risen = now.group_by(keys).agg(pl.col("count").sum(), pl.col("at").min().alias("first"))
+    risen = now.group_by("key").agg(pl.col(keys).first(), pl.col("count").sum(), pl.col("at").min().alias("first"))
     risen = risen.filter(pl.col("count") >= _MIN_LINES)
-    before = earlier.join(risen.select(keys), on=keys, how="semi").group_by(*keys, "slot").agg(pl.col("count").sum())
-    usual = before.group_by(keys).agg(pl.col("count").alias("counts"))
-    rows = risen.join(usual, on=keys, how="left").iter_rows(named=True)
+    before = earlier.join(risen.select("key"), on="key", how="semi").group_by("key", "slot").agg(pl.col("count").sum())
+    usual = before.group_by("key").agg(pl.col("count").alias("counts"))
+    rows = risen.join(usual, on="key", how="left").iter_rows(named=True)
     changes = [
         LogChange(
             row["service"],

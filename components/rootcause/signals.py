@@ -61,6 +61,9 @@ def strength(z: float, noise: float, min_deviation: float) -> float:
 def strengths(z: Floats, noise: float, min_deviation: float) -> Floats:
     """`strength` of many at once."""
     bar = max(min_deviation, noise)
+    # Most windows are calm.
+    if z.max() <= bar:
+        return np.zeros(len(z))
     return np.clip(np.log2(np.maximum(z, bar) / bar), 0.0, MAX_STRENGTH)
 
 
