@@ -19,7 +19,7 @@ install: .venv/installed ## make .venv from the hashed lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@# What every command loads is compiled here, since PYTHONDONTWRITEBYTECODE would have each of them do it anew.
-	cd $(BIN)/../lib/python3.*/site-packages && $(CURDIR)/$(BIN)/python -m compileall -q -j 0 numpy polars pyarrow pydantic scipy pandas sklearn
+	-cd $(BIN)/../lib/python3.*/site-packages && $(CURDIR)/$(BIN)/python -m compileall -q -j 0 numpy polars pyarrow pydantic scipy pandas sklearn
 	@touch $@
 
 run: install ## bring the whole product up; SOURCE=directory|http://host:9090, Ctrl-C stops it
