@@ -94,25 +94,14 @@ def _hex_runs(is_hex: Flags, starts: Places) -> tuple[Places, Places]:
     if not len(begins) or not len(inner):
         return begins, ends
     run = np.searchsorted(begins, inner) - 1
-    over = np.unique(run[(run >= 0) & (ends[run] > inner)])
-    if not len(over):
-        return begins, ends
-    pieces = _cut(begins[over], ends[over], starts)
-    kept = [
-        np.concatenate([np.delete(whole, over), parts]) for whole, parts in zip((begins, ends), pieces, strict=True)
-    ]
-    return kept[0], kept[1]
-
-
-def _cut(begins: Places, ends: Places, starts: Places) -> tuple[Places, Places]:
-    """Runs that go over the ends of lines, in their pieces."""
-    pieces = []
-    for begin, end in zip(begins, ends, strict=True):
-        inner = starts[np.searchsorted(starts, begin, side="right") : np.searchsorted(starts, end)]
-        edges = [begin, *inner, end]
-        pieces += [(a, b) for a, b in pairwise(edges) if b - a >= MIN_HEX_RUN]
-    found = np.array(pieces, dtype=np.int64).reshape(-1, 2)
-    return found[:, 0], found[:, 1]
+    is_cut = (run >= 0) & (ends[run] > inner)
+    # Runs that go over the ends of lines, in their pieces.
+    whole = np.ones(len(begins), dtype=bool)
+    whole[run[is_cut]] = False
+    first = np.sort(np.concatenate([begins[~whole], inner[is_cut]]))
+    last = np.sort(np.concatenate([inner[is_cut], ends[~whole]]))
+    long = last - first >= MIN_HEX_RUN
+    return np.concatenate([begins[whole], first[long]]), np.concatenate([ends[whole], last[long]])
 
 
 def _count(flags: Flags, begins: Places, ends: Places) -> Places:
