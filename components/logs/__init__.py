@@ -20,9 +20,9 @@ kept per line moves to a temporary file.
 A template's id is a hash of its text: the same on every run, machine, time zone and locale.
 
 Counts are lines; times are UTC; a trace's probability lies in [0, 1]; a change's `p_value` is small where the change is
-surprising. Modules: `folding`, `masking`, `shaping`, `enclosed`, `variants`, `siblings`, `skeletons`, `shapes`,
-`mining` (the miner) · `reading`, `wrappers`, `header`, `time_formats`, `stamps`, `layouts`, `tables`, `source` (lines
-from files) · `slicing`, `details`, `categories`, `clustering`, `candidates`, `consistency`, `tracing`, `lines`,
-`writing`, `fields`, `drawing` (the output) · `counting`, `change`, `surges`, `movement` (the pipeline) · `blocks`,
-`reduction`, `archive`, `states`, `kafka`, `pipeline` (the archive) · `sequences`.
+surprising. Modules: `folding`, `masking`, `names`, `shaping`, `enclosed`, `variants`, `siblings`, `skeletons`,
+`shapes`, `mining` (the miner) · `reading`, `wrappers`, `header`, `time_formats`, `stamps`, `layouts`, `tables`,
+`source` (lines from files) · `slicing`, `details`, `categories`, `clustering`, `candidates`, `consistency`, `tracing`,
+`lines`, `writing`, `fields`, `drawing` (the output) · `counting`, `change`, `surges`, `movement` (the pipeline) ·
+`blocks`, `reduction`, `archive`, `states`, `kafka`, `pipeline` (the archive) · `sequences`.
 """

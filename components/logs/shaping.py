@@ -11,11 +11,14 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from components.logs.folding import fold
+from components.logs.folding import Places, fold
 from components.logs.masking import shape
+from components.logs.names import digits_kept, restore
 
 #: Text of distinct lines whose shapes are remembered from block to block; past this the memory starts anew.
 MAX_REMEMBERED_BYTES = 64 << 20
+#: Folded lines of which is remembered where their names have digits.
+MAX_KEPT = 50_000
 # What a remembered line takes beside its text.
 _ENTRY_BYTES = 300
 Codes = npt.NDArray[np.int64]
@@ -44,32 +47,47 @@ class Shaper:
         self._messages = messages
         # Of each line: its number, its shape, and whether the shape has a digit.
         self._known: dict[str, tuple[int, str, bool]] = {}
+        # Of the folded lines with such a shape, by their numbers: where those digits are.
+        self._digits: dict[int, Places] = {}
         self._number = count()
         self._bytes = 0
 
     def keys_of(self, lines: pa.LargeStringArray) -> Keys:
-        """A line's key is the folded line; names in a shape that keep their digits (ssh2) would be lost, so that lines
-        with such a shape have themselves as keys.
-        """
+        """A line's key is the folded line; where its shape keeps digits (ssh2), these are put back into it."""
         folded = fold(lines).dictionary_encode()
-        told, key_of = self._look_up(folded.dictionary), _indices(folded)
+        keys, key_of = folded.dictionary.to_pylist(), _indices(folded)
+        told = self._look_up(keys)
         named = np.fromiter((entry[2] for entry in told), dtype=bool, count=len(told))
-        keys = folded.dictionary
         if named.any():
-            rows = np.flatnonzero(named[key_of])
-            exact = picked(lines, rows).dictionary_encode()
-            key_of[rows] = len(told) + _indices(exact)
-            told += self._look_up(exact.dictionary)
+            rows, place = np.flatnonzero(named[key_of]), np.cumsum(named) - 1
+            some = [key for key, is_named in zip(keys, named, strict=True) if is_named]
+            kept = self._kept(some, [entry for entry, is_named in zip(told, named, strict=True) if is_named])
+            restored, of = restore(lines, rows, place[key_of[rows]], some, kept)
             # The folded keys of those lines have no line any more.
-            left = np.append(~named, np.ones(len(exact.dictionary), dtype=bool))
-            keys = picked(pa.concat_arrays([keys, exact.dictionary]), np.flatnonzero(left))
-            told = [entry for entry, is_left in zip(told, left, strict=True) if is_left]
-            key_of = (np.cumsum(left) - 1)[key_of]
+            keys = [key for key, is_named in zip(keys, named, strict=True) if not is_named]
+            told = [entry for entry in told if not entry[2]] + self._look_up(restored)
+            key_of = np.cumsum(~named)[key_of] - 1
+            key_of[rows] = len(keys) + of
+            keys += restored
         numbers = np.fromiter((entry[0] for entry in told), dtype=np.int64, count=len(told))
-        return Keys(keys, [entry[1] for entry in told], numbers, key_of)
+        return Keys(pa.array(keys, pa.large_string()), [entry[1] for entry in told], numbers, key_of)
 
-    def _look_up(self, keys: pa.LargeStringArray) -> list[tuple[int, str, bool]]:
-        known, lines = self._known, keys.to_pylist()
+    def _kept(self, lines: list[str], told: list[tuple[int, str, bool]]) -> list[Places]:
+        """Where the digits stand that stay in the shapes of folded lines."""
+        known = self._digits
+        new = [row for row, entry in enumerate(told) if entry[0] not in known]
+        if new:
+            if len(known) > MAX_KEPT:
+                known, new = {}, list(range(len(lines)))
+                self._digits = known
+            texts = pl.Series("line", [lines[row] for row in new], dtype=pl.String)
+            shapes = pl.Series("shape", [told[row][1] for row in new], dtype=pl.String)
+            found = digits_kept(texts, self._messages(texts) if self._messages else texts, shapes)
+            known.update(zip((told[row][0] for row in new), found, strict=True))
+        return [known[entry[0]] for entry in told]
+
+    def _look_up(self, lines: list[str]) -> list[tuple[int, str, bool]]:
+        known = self._known
         new = [line for line in lines if line not in known]
         if new:
             self._bytes += sum(map(len, new)) + _ENTRY_BYTES * len(new)

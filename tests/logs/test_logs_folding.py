@@ -38,6 +38,23 @@ def test_every_line_has_the_shape_it_has_by_itself(seed: int, monkeypatch: pytes
         assert sorted(set(keys.key_of.tolist())) == list(range(len(keys.shapes)))
 
 
+def test_names_with_digits_make_no_key_of_every_line() -> None:
+    shaper = Shaper()
+    for block in range(2):
+        lines = [f"sshd[{n}]: eth{n % 3} from 10.0.{n}.1 by ssh{n % 2}" for n in range(100 + block, 200 + block)]
+        keys = shaper.keys_of(as_text(pl.Series("line", lines)))
+        assert len(keys.shapes) == 6
+        assert [keys.shapes[key] for key in keys.key_of] == shaped(pl.Series("line", lines))
+    assert len(set(keys.numbers)) == 6
+
+
+def test_where_the_message_is_no_end_of_the_line_all_digits_are_put_back() -> None:
+    lines = pl.Series("line", [f'{{"n": {n}, "msg": "to eth{n % 2}", "id": "{n:032x}"}}' for n in range(900, 920)])
+    shaper = Shaper(lambda texts: texts.str.json_path_match("$.msg"))
+    keys = shaper.keys_of(as_text(lines))
+    assert [keys.shapes[key] for key in keys.key_of] == [f"to eth{n % 2}" for n in range(900, 920)]
+
+
 def test_a_null_is_an_empty_line() -> None:
     assert Shaper().keys_of(as_text(pl.Series("line", [None, "a 1"]))).shapes == ["", "a <*>"]
 
