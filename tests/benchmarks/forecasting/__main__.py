@@ -1,4 +1,4 @@
-"""`make bench-forecasting`: every forecasting model on real series at 24, 72 and 168 hours, then `failures`.
+"""`make bench-forecasting`: every forecasting model on real series at 24, 72 and 168 hours, `failures`, `scale`.
 
 Needs TRACEO_BENCH_DATA, the folder of the development data with forecasting/ and anomaly/. A partial run (--sets,
 --models, --limit, --cutoffs) prints the same page and leaves RESULTS.md alone.
@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from components.forecasting.models import names as model_names
-from tests.benchmarks.forecasting import failures, report
+from tests.benchmarks.forecasting import failures, report, scale
 from tests.benchmarks.forecasting.cases import sample
 from tests.benchmarks.forecasting.runs import run_all
 from tests.benchmarks.forecasting.scoring import Score
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("RESULTS.md is left alone: it takes whole runs only")
         return 0
     write_section("forecasting", text)
-    return failures.main(["--workers", str(arguments.workers)])
+    return failures.main(["--workers", str(arguments.workers)]) or scale.main([])
 
 
 def write_csv(scores: Sequence[Score], path: Path) -> None:
