@@ -132,7 +132,7 @@ def section(found: Mapping[str, tuple[float, int]], commands: Mapping[str, float
     return [
         "## Speed of forecasts",
         "`make bench-forecasting`, its last part. Hourly series of the real sets above, their newest 30 days, 168 h "
-        f"ahead, one process with one thread, processor time; {ALL:,} series on one core are extrapolated from those run. "
+        f"ahead, one process with one thread, processor time; {ALL:,} series are extrapolated from those run. "
         "statsforecast's models, with a daily season and without any backtest, are the peer in the same run: "
         "*to auto* is their time divided by that of `auto` with its backtests.",
         table(["what", "series run", "per series", "to auto", f"{ALL:,} series, one core"], rows),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.benchmarks.forecasting import __main__ as command
-from tests.benchmarks.forecasting import failures, runs
+from tests.benchmarks.forecasting import failures, runs, scale
 from tests.benchmarks.forecasting.cases import Case
 from tests.benchmarks.forecasting.scoring import Score
 from tests.benchmarks.forecasting.sets import Series
@@ -38,6 +38,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(command, "write_section", lambda name, text: path.write_text(f"{name}\n{text}"))
     monkeypatch.setattr(command, "model_names", lambda: NAMES)
     monkeypatch.setattr(failures, "main", lambda argv: path.write_text(path.read_text() + " ".join(argv)) and 0)
+    monkeypatch.setattr(scale, "main", lambda argv: 0)
     return path
 
 
