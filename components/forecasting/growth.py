@@ -51,8 +51,8 @@ ENDED = 4.0
 SUDDEN_SIGMAS, SUDDEN_SHARE = 8.0, 0.2
 #: Growth goes on faster or slower than it did: standard deviation of its pace, as a share.
 PACE_ERROR = 0.15
-#: A growth has ended when the newest sixth or twelfth of its life rose by less of what its pace promised than this.
-NEWEST, STILL = (6, 12), 0.4
+#: A growth has ended when the newest third, fourth or sixth of its life rose by less of what its pace promised than this.
+NEWEST, STILL = (3, 4, 6), 0.6
 
 
 @dataclass(frozen=True)
@@ -165,17 +165,26 @@ def _stands_out(medians: FloatArray, changes: FloatArray, age: int) -> bool:
 
 def _line(level: FloatArray, medians: FloatArray, age: int, width: int, profile: Profile) -> Growth:
     recent = medians[-min(age + 1, PACE_DAYS * BLOCKS) :]
-    i, j = np.triu_indices(len(recent), BLOCKS // 2)
-    slope = float(np.median((recent[j] - recent[i]) / (j - i))) / width
+    slope = _pace(recent) / width
     stretch = level[-len(recent) * width :]
     rest = stretch - slope * np.arange(1 - len(stretch), 1)
     noise = float(np.std(rest))
     spread = float(np.std(recent - slope * width * np.arange(len(recent))))
     # Standard error of a slope, its variance doubled for the autocorrelation of blocks.
     error = float(np.sqrt(2.0 * 12.0 / len(recent) ** 3)) * spread / width
-    return Growth(
-        slope, error, age * width, float(np.median(rest[-BLOCKS * width :])), noise, profile, float(np.sign(slope))
-    )
+    sign, now = float(np.sign(slope)), float(np.median(rest[-BLOCKS * width :]))
+    faster = _pace(recent[-max(BLOCKS, len(recent) // 2) :]) / width - slope
+    if faster * sign > 0:
+        # Half as many blocks: the error of a slope falls with their number to the power of three halves.
+        certain = 0.5 * faster**2 / (faster**2 + 8.0 * error**2 + 1e-300)
+        slope, error = slope + certain * faster, float(np.hypot(error, certain * faster / 2))
+    return Growth(slope, error, age * width, now, noise, profile, sign)
+
+
+def _pace(medians: FloatArray) -> float:
+    """The median of the slopes between blocks that are two or more apart, per block."""
+    i, j = np.triu_indices(len(medians), BLOCKS // 2)
+    return float(np.median((medians[j] - medians[i]) / (j - i)))
 
 
 def fan(history: History, growth: Growth, horizon: int) -> FloatArray:

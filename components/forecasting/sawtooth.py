@@ -21,6 +21,8 @@ BROKEN_AGE = 1.5
 BROKEN_SIGMAS = 4.0
 #: and for at least this many steps.
 MIN_AGE = 4
+#: Peaks bound what stands no more than this share of their height above them.
+ABOVE = 0.05
 #: The line of the peaks is that of their newer half, of at least this many.
 LINE_PEAKS = 6
 
@@ -58,6 +60,11 @@ class Sawtooth:
         height = float(np.ptp(self.peaks)) * 0.05 + BROKEN_SIGMAS * float(np.std(self.residuals))
         outgrown = self.last > float(self.peak_at(np.array(now))) + height + 1e-9 * abs(self.last)
         return self.age > BROKEN_AGE * float(self.lengths.max()) or outgrown
+
+    def bounds(self, values: FloatArray) -> bool:
+        """Whether values, of other times too, never stood above the peaks: they are all there is to the series."""
+        highest = float(self.peaks.max())
+        return float(values.max()) <= highest + ABOVE * (highest - float(values.min()))
 
 
 def detect(values: FloatArray) -> Sawtooth | None:

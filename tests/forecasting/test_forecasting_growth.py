@@ -52,6 +52,17 @@ def test_a_ramp_of_three_days_is_alarmed_and_a_shrinking_one_is_its_mirror() -> 
     assert down.slope == pytest.approx(-up.slope)
 
 
+def test_growth_that_speeds_up_is_followed_at_its_newest_pace_at_most() -> None:
+    grown = np.maximum(HOURS - 552, 0) / 168.0
+    found = growth.detect(history(noisy(30 + 30 * grown**1.8, spread=0.1)))
+    straight = growth.detect(history(noisy(30 + 30 * grown, spread=0.1)))
+    assert found is not None
+    assert straight is not None
+    average, newest = 30 / 7, 30 / 7 * 1.8
+    assert average * 1.1 < found.slope * 24 < newest
+    assert straight.slope * 24 == pytest.approx(average, rel=0.07)
+
+
 @pytest.mark.parametrize(
     "values",
     [

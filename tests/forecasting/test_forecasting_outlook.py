@@ -88,6 +88,33 @@ def test_growth_of_two_hours_is_seen_in_five_minute_samples_and_its_end_too() ->
     assert settled.probability()[3] < 0.2
 
 
+def collected(seed: int = 0) -> FloatArray:
+    """Five-minute samples of 30 days: grows from 40 to about 88 within five hours and is reset."""
+    rng = np.random.default_rng(seed)
+    return 40 + (np.arange(8640) % 60) * 0.8 + rng.normal(0, 0.4, 8640)
+
+
+@pytest.mark.parametrize(
+    ("bound", "earlier", "pattern", "likely"),
+    [
+        (95.0, 0.0, outlook.SAWTOOTH, False),
+        (87.0, 0.0, outlook.SAWTOOTH, True),
+        (200.0, 60.0, outlook.OTHER, False),
+    ],
+    ids=["peaks below", "peaks reach it", "stood higher before"],
+)
+def test_a_sawtooth_too_short_for_hours_is_seen_in_five_minute_samples(
+    bound: float, earlier: float, pattern: str, likely: bool
+) -> None:
+    values = collected() + earlier * (np.arange(8640) < 1440)
+    samples = frame(values, step=FIVE)
+    past = series.build(samples)
+    found = outlook.look(past, forecast(past, 168).quantiles, bound, series.recent(samples, past), seed=0)
+    assert found is not None
+    assert found.pattern == pattern
+    assert (found.probability()[-1] > 0.5) == likely
+
+
 def test_recent_is_as_fine_as_the_samples_and_none_where_they_are_not() -> None:
     fine = frame(seasonal(2004), FIVE)
     past = series.build(fine)

@@ -156,7 +156,9 @@ def _ramp(rng: np.random.Generator, kind: Kind) -> Begun:
 
 
 def _rising_peaks(rng: np.random.Generator, kind: Kind) -> Begun:
-    saw, _ = _sawtooth(rng, rng.uniform(8, 60), 0.1)
+    # Collected every few hours, or rotated every day or two.
+    period = rng.uniform(2, 12) if rng.random() < 0.5 else rng.uniform(8, 60)
+    saw, _ = _sawtooth(rng, period, 0.1)
     low, height = rng.uniform(0.2, 0.4), rng.uniform(0.15, 0.35)
     begin = rng.uniform(5, 20) * 24
     rise = (1 - low - height) * np.maximum(_HOURS - begin, 0) / (30 * 24 - begin)
