@@ -55,13 +55,12 @@ def report(root: Path) -> str:
     decoys = [case for seed in _SHOP_SEEDS for case in shop.decoys(seed)]
     note = "**Synthetic**; the windows without a fault are its harmless decoys (sales, nightly batches)."
     found.append(Set("The shop", note, faults, decoys, timed=False))
-    parts = ["", "### By data set", pooled(found)]
-    for part in found:
-        parts += section(part)
+    sections = ["### By data set", pooled(found), *(text for part in found for text in section(part))]
+    busy = f"Latencies are wall time on {os.cpu_count()} cores with {_busy():.1f} runnable processes."
     everything = [case for part in found for case in part.incidents]
-    parts[0] = f"{_HEAD} Latencies are wall time on {os.cpu_count()} cores with {_busy():.1f} runnable processes."
     alerts = next(part for part in found if part.name == "TVDiag")
-    return "\n\n".join([*parts, *past.report(alerts.incidents), *kinds.report(everything), *scale.report()])
+    sections += [*past.report(alerts.incidents), *kinds.report(everything), *scale.report()]
+    return "\n\n".join([f"{_HEAD} {busy}", *sections])
 
 
 def _busy() -> float:
