@@ -51,7 +51,7 @@ ENDED = 4.0
 SUDDEN_SIGMAS, SUDDEN_SHARE = 8.0, 0.2
 #: Growth goes on faster or slower than it did: standard deviation of its pace, as a share.
 PACE_ERROR = 0.15
-#: A growth has ended when the newest third, fourth or sixth of its life rose by less of what its pace promised than this.
+#: A growth has ended when the newest third, fourth or sixth of its life rose by less of what its pace promised than:
 NEWEST, STILL = (3, 4, 6), 0.6
 
 
