@@ -62,4 +62,10 @@ def _flat(record: dict[str, Any], before: str, depth: int) -> Iterator[tuple[str
         if isinstance(value, dict) and value and depth > 1:
             yield from _flat(value, f"{before}{name}.", depth - 1)
         elif value is not None:
-            yield f"{before}{name}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            yield _without_surrogates(f"{before}{name}"), _without_surrogates(text)
+
+
+def _without_surrogates(text: str) -> str:
+    """Half of a pair (a text that was cut) becomes U+FFFD, as broken UTF-8 does."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

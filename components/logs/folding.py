@@ -64,6 +64,8 @@ def _fold(text: Bytes, starts: Places, folded: Bytes) -> None:
     is_hex = text == ord("-")
     is_hex |= is_digit
     is_hex |= is_letter
+    escaped = _escaped(text, starts)
+    is_hex[escaped] = False
     begins, ends = _hex_runs(is_hex, starts)
     if len(begins):
         # A number has few letters and a rule of hyphens no digit: 1.5e-1111 and ---- are left as they are.
@@ -72,7 +74,7 @@ def _fold(text: Bytes, starts: Places, folded: Bytes) -> None:
         np.subtract(folded, _ONE, out=value)
         value *= is_letter.view(np.uint8)
         folded -= value
-    _restore_escapes(folded, text, starts)
+    folded[escaped] = text[escaped]
 
 
 def _hex_runs(is_hex: Flags, starts: Places) -> tuple[Places, Places]:
@@ -136,12 +138,14 @@ def spread(begins: Places, lengths: Places) -> tuple[Places, Places]:
     return np.arange(int(lengths.sum()), dtype=np.int64) + np.repeat(begins - first, lengths), first
 
 
-def _restore_escapes(content: Bytes, text: Bytes, starts: Places) -> None:
-    r"""The four signs behind \u as they were: in JSON they name a character, and their digits count."""
-    found = np.flatnonzero((text[:-1] == ord("\\")) & (text[1:] == ord("u")))
-    if not len(found):
-        return
-    line_ends = starts[np.searchsorted(starts, found, side="right")]
-    places = found[:, None] + np.arange(2, 6)
-    places = places[places < line_ends[:, None]]
-    content[places] = text[places]
+def _escaped(text: Bytes, starts: Places) -> Places:
+    r"""Where the four signs behind \u stand, and the b and f of \b and \f.
+
+    In JSON they name a character: their digits count, and no id begins with them.
+    """
+    slashes = np.flatnonzero(text[:-1] == ord("\\"))
+    line_ends = starts[np.searchsorted(starts, slashes, side="right")]
+    sign = text[slashes + 1]
+    named, single = sign == ord("u"), (sign == ord("b")) | (sign == ord("f"))
+    places = np.concatenate([(slashes[named, None] + np.arange(2, 6)).ravel(), slashes[single] + 1])
+    return places[places < np.concatenate([np.repeat(line_ends[named], 4), line_ends[single]])]

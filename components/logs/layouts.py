@@ -224,16 +224,15 @@ def _places(rows: pl.DataFrame, kind: Kind) -> pl.DataFrame:
 
 def table_records(block: pl.DataFrame, year: int) -> pl.DataFrame:
     """The same of the rows of a table with the messages in `body`."""
-    named = {role: next((key for key in KEYS[role] if key in block.columns), None) for role in FIELDS}
+    plain = {name for name, dtype in block.schema.items() if not dtype.is_nested()}
+    named = {role: next((key for key in KEYS[role] if key in plain), None) for role in FIELDS}
     absent = pl.lit(None, dtype=pl.String)
     frame = block.select(
         pl.col("body").cast(pl.String).fill_null("").alias("message"),
         *(pl.col(name).alias(role) if name else absent.alias(role) for role, name in named.items()),
     )
-    times = frame["timestamp"]
-    if times.dtype == pl.String:
-        times = read_stamps(times, None, year)
-    texts = [pl.col(name).cast(pl.String) for name in FIELDS if name != "timestamp"]
+    times = read_stamps(frame["timestamp"], None, year)
+    texts = [pl.col(name).cast(pl.String, strict=False) for name in FIELDS if name != "timestamp"]
     return _finished(frame.with_columns(times.alias("timestamp"), *texts, continues=pl.lit(False)))
 
 

@@ -6,20 +6,24 @@ They are put back into the folded line, and lines that are the same then have on
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from components.logs.folding import Places, spread
+from components.logs.folding import MIN_HEX_RUN, Places, spread
 from components.logs.masking import WILDCARD, variables
+
+_FOLDED_ID = re.compile(rb"[1-]{%d,}" % MIN_HEX_RUN)
 
 
 def digits_kept(lines: pl.Series, messages: pl.Series, shapes: pl.Series) -> list[Places]:
     """Where the digits stand that stay in the shape, in bytes from the line's begin, of each folded line.
 
-    Where a line does not end in its message (JSON, logfmt), all of its digits: they may be anywhere.
+    Where a line does not end in its message (JSON, logfmt), all of its digits but those of folded ids: they may be
+    anywhere. An id is a variable as it was folded, and need not be one as it was (deadbeefdeadbeef01).
     """
     found = messages.to_frame("message").select(variables(pl.col("message"), names=True)).to_series()
     rows = zip(lines, messages, shapes, found, strict=True)
@@ -37,6 +41,9 @@ def _digits(line: str, message: str, shape: str, values: Sequence[str]) -> Place
             end = at + len(value.encode())
             is_digit[at:end] = False
             at = end
+    else:
+        for run in _FOLDED_ID.finditer(line.encode()):
+            is_digit[slice(*run.span())] = False
     return np.flatnonzero(is_digit)
 
 

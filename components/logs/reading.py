@@ -33,7 +33,7 @@ def read_lines(path: Path, size: int | None = None) -> Iterator[pa.LargeStringAr
     Bytes that are not UTF-8 become U+FFFD; every line is kept, however long. InputError where the file is
     absent, empty, or its compressed content is truncated or damaged.
     """
-    for block in _whole_lines(_as_utf8(read_bytes(path, size))):
+    for block in _whole_lines(as_utf8(read_bytes(path, size))):
         yield _split(block)
 
 
@@ -120,7 +120,8 @@ def _damaged(path: Path, reason: object) -> InputError:
     return InputError(f"{path}: the compressed content is truncated or damaged ({reason}); copy the file again")
 
 
-def _as_utf8(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def as_utf8(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same text without a byte-order mark; UTF-16 becomes UTF-8, and other bytes stay as they are."""
     first = next(pieces, b"")
     while len(first) < 64 and (more := next(pieces, b"")):
         first += more

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import io
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -14,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.core.errors import InputError
-from components.logs.reading import COMPRESSIONS, plain_suffix, read_bytes
+from components.logs.reading import COMPRESSIONS, as_utf8, plain_suffix, read_bytes
 
 _ROWS = 100_000
 
@@ -32,12 +31,21 @@ def read_tables(path: Path, size: int) -> Iterator[pl.DataFrame]:
                     f"{path}: no column 'body' (found {', '.join(rows.columns)}); rename the message column"
                 )
             found = found or len(rows) > 0
-            yield rows
+            yield rows.with_columns(_text(rows["body"], path))
     except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"{path}: cannot be read ({reason}); is it complete?") from None
     if not found:
         raise InputError(f"{path}: no rows below the header; it needs at least one line")
+
+
+def _text(body: pl.Series, path: Path) -> pl.Series:
+    if body.dtype.is_nested():
+        raise InputError(f"{path}: column 'body' holds {body.dtype}, not text; write each message as text")
+    if body.dtype == pl.Binary:
+        texts = [None if content is None else content.decode("utf-8", errors="replace") for content in body]
+        return pl.Series("body", texts, dtype=pl.String)
+    return body
 
 
 def _parquet(path: Path) -> Iterator[pl.DataFrame]:
@@ -57,7 +65,7 @@ def _parquet(path: Path) -> Iterator[pl.DataFrame]:
 
 def _csv(path: Path, size: int) -> Iterator[pl.DataFrame]:
     header = b""
-    for records in _records(read_bytes(path, size)):
+    for records in _records(as_utf8(read_bytes(path, size))):
         text = header + records.decode("utf-8", errors="replace").encode()
         header = header or text[: _record_end(text) or len(text)]
         yield pl.read_csv(io.BytesIO(text), infer_schema_length=0)
@@ -65,22 +73,31 @@ def _csv(path: Path, size: int) -> Iterator[pl.DataFrame]:
 
 def _records(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """The bytes in pieces that end where records do: at a newline outside of quotes."""
-    held = b""
-    for number, piece in enumerate(pieces):
-        held += piece if number else piece.removeprefix(codecs.BOM_UTF8)
-        end, quotes = len(held), held.count(b'"')
-        while (cut := held.rfind(b"\n", 0, end) + 1) and (quotes - held.count(b'"', cut)) % 2:
+    held: list[bytes] = []
+    quotes = 0
+    for piece in pieces:
+        quotes += piece.count(b'"')
+        # No byte is counted twice, or a file with a stray quote would take hours.
+        end, behind = len(piece), 0
+        while cut := piece.rfind(b"\n", 0, end) + 1:
+            behind += piece.count(b'"', cut, end)
+            if (quotes - behind) % 2 == 0:
+                break
             end = cut - 1
         if cut:
-            yield held[:cut]
-            held = held[cut:]
-    if held:
-        yield held
+            yield b"".join([*held, piece[:cut]])
+            held = []
+        held.append(piece[cut:])
+    if rest := b"".join(held):
+        yield rest
 
 
 def _record_end(text: bytes) -> int:
     """Where the first record ends; 0 where it is the whole text."""
-    end = 0
-    while (end := text.find(b"\n", end) + 1) and text.count(b'"', 0, end) % 2:
-        pass
+    begin = quotes = 0
+    while end := text.find(b"\n", begin) + 1:
+        quotes += text.count(b'"', begin, end)
+        if quotes % 2 == 0:
+            break
+        begin = end
     return end

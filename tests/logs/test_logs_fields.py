@@ -22,6 +22,7 @@ from components.logs.source import open_source
         ('{"level":"warn","ctx":{"user":"ü","n":[1,2]},"ok":true,"gone":null}',
          [("level", "warn"), ("ctx.user", "ü"), ("ctx.n", "[1, 2]"), ("ok", "true")]),
         ('{"broken": 1', []),
+        ('{"\\ud83d": "cut \\ud83d", "whole": "\\ud83d\\ude00"}', [("\ufffd", "cut \ufffd"), ("whole", "\U0001f600")]),
         ("a == b, x >= 3, https://h/p?q=1", []),
         ("no fields here", []),
         ("", []),

@@ -1,9 +1,12 @@
 """Folding digits changes nothing but the time it takes."""
 
+import json
+
 import polars as pl
 import pytest
 
 from components.logs import shaping
+from components.logs.folding import fold
 from components.logs.masking import shape
 from components.logs.shaping import Shaper
 from components.logs.source import as_text, open_source
@@ -48,11 +51,30 @@ def test_names_with_digits_make_no_key_of_every_line() -> None:
     assert len(set(keys.numbers)) == 6
 
 
-def test_where_the_message_is_no_end_of_the_line_all_digits_are_put_back() -> None:
+def test_where_the_message_is_no_end_of_the_line_all_digits_but_those_of_ids_are_put_back() -> None:
     lines = pl.Series("line", [f'{{"n": {n}, "msg": "to eth{n % 2}", "id": "{n:032x}"}}' for n in range(900, 920)])
     shaper = Shaper(lambda texts: texts.str.json_path_match("$.msg"))
     keys = shaper.keys_of(as_text(lines))
     assert [keys.shapes[key] for key in keys.key_of] == [f"to eth{n % 2}" for n in range(900, 920)]
+
+
+@pytest.mark.parametrize(
+    "message", ["by deadbeefdeadbeef01 to eth0", "\fabcdef0123456789 to eth0", "éabcdefabcdef01 to eth0"]
+)
+def test_a_message_out_of_json_is_folded_as_it_is_by_itself(message: str) -> None:
+    lines = pl.Series("line", [json.dumps({"msg": message, "n": n}) for n in range(3)])
+    inside = Shaper(lambda texts: texts.str.json_path_match("$.msg")).keys_of(as_text(lines))
+    alone = Shaper().keys_of(as_text(pl.Series("line", [message])))
+    assert set(inside.shapes) == set(alone.shapes)
+
+
+@pytest.mark.parametrize("before", ["ends in \\", ""])
+@pytest.mark.parametrize("line", ["bcdef0123456789abcdef", "u12345 and 678", "faded-beef-01-faded-02", "ub"])
+def test_no_line_is_folded_by_what_the_line_before_ends_in(before: str, line: str) -> None:
+    assert (
+        fold(as_text(pl.Series("line", [before, line]))).to_pylist()[1:]
+        == fold(as_text(pl.Series("line", [line]))).to_pylist()
+    )
 
 
 def test_a_null_is_an_empty_line() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from components.core.errors import InputError
+from components.core.times import TIME_DTYPE, iso
 from components.logs import reading, tables
 from components.logs.source import open_source
 from components.logs.tables import read_tables
@@ -50,6 +52,57 @@ def test_a_byte_order_mark_and_broken_bytes_are_no_matter(tmp_path: Path) -> Non
     path = tmp_path / "a.csv"
     path.write_bytes(b"\xef\xbb\xbfbody,level\nbroken \xff here,INFO\n")
     assert pl.concat(read_tables(path, 1000)).rows() == [("broken \ufffd here", "INFO")]
+
+
+def test_utf16_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("body,level\nü 1,INFO\n".encode("utf-16"))
+    assert pl.concat(read_tables(path, 1000)).rows() == [("ü 1", "INFO")]
+
+
+def test_a_stray_quote_takes_no_longer_than_others() -> None:
+    counted: list[int] = []
+
+    class Text(bytes):
+        def count(self, sign, begin=0, end=None) -> int:  # type: ignore[no-untyped-def,override]
+            end = len(self) if end is None else end
+            counted.append(end - begin)
+            return super().count(sign, begin, end)
+
+    text = Text(b'body\nb 5" disk\n' + b"line\n" * 1000)
+    assert list(tables._records([text, text])) == [text[:5], text[5:] + text]
+    assert tables._record_end(Text(b'"' + text[6:].replace(b'"', b""))) == 0
+    assert sum(counted) < 6 * len(text)
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ([1767323045, None], "2026-01-02T03:04:05Z"),
+        ([1767323045000, None], "2026-01-02T03:04:05Z"),
+        ([datetime.fromisoformat("2026-01-02T03:04:05"), None], "2026-01-02T03:04:05Z"),
+        ([date(2026, 1, 2), None], "2026-01-02T00:00:00Z"),
+        ([True, None], None),
+    ],
+)
+def test_parquet_columns_of_any_type_are_read(times: list[object], expected: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"timestamp": times, "body": [b"a \xff", None], "service": [["x"], []]}).write_parquet(path)
+    source = open_source(path)
+    block = next(source.blocks())
+    records = source.records(block, 1970)
+    assert block.lines.to_pylist() == ["a \ufffd", ""]
+    assert records["message"].to_list() == ["a \ufffd", ""]
+    assert records["service"].to_list() == [None, None]
+    assert records["timestamp"].dtype == TIME_DTYPE
+    assert [time and iso(time) for time in records["timestamp"]] == [expected, None]
+
+
+def test_lists_are_no_messages(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"body": [["x"]]}).write_parquet(path)
+    with pytest.raises(InputError, match="column 'body' holds List"):
+        open_source(path)
 
 
 @pytest.mark.parametrize(
