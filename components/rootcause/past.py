@@ -54,6 +54,8 @@ class Past:
     def probabilities(self, incident: PastIncident) -> dict[str, float]:
         """Per service the probability that it is the cause, over all services 1 in sum."""
         names = sorted(incident.rows)
+        if not names:
+            return {}
         odds = self.model.decision_function(self.vectorizer.transform([incident.rows[name] for name in names]))
         powers = [math.exp(value - max(odds)) for value in odds]
         return {name: power / sum(powers) for name, power in zip(names, powers, strict=True)}
@@ -117,11 +119,11 @@ def reordered(past: Past, incident: PastIncident, standings: Sequence[Standing])
 def recalled(past: Past, incident: PastIncident, service: str) -> dict[str, Any]:
     """The evidence: how often the service was a cause, and the past incidents most alike."""
     causes = Counter(item.cause for item in past.incidents)
-    alike = [f"{item.name} ({item.cause}, {share:.0%} in common)" for share, item in past.alike(incident)[:_ALIKE]]
-    text = (
-        f"{service} was the cause of {causes[service]} of {len(past.incidents)} past incidents; "
-        f"most alike: {', '.join(alike)}"
-    )
+    alike = [
+        f"{item.name} ({item.cause}, {share:.0%} in common)" for share, item in past.alike(incident)[:_ALIKE] if share
+    ]
+    told = f"most alike: {', '.join(alike)}" if alike else "none showed anything that this one does"
+    text = f"{service} was the cause of {causes[service]} of {len(past.incidents)} past incidents; {told}"
     return {"type": "past", "text": text}
 
 

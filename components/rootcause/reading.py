@@ -95,6 +95,8 @@ def _note(notes: list[str], path: Path, dropped: int) -> None:
 
 
 def _converted(column: pl.Series, dtype: pl.DataType, path: Path) -> pl.Series:
+    if column.dtype.is_nested():
+        raise InputError(f"{path}: column {column.name!r} holds {column.dtype}; write one value per row")
     if column.null_count() == len(column):
         return column.cast(dtype, strict=False)
     if dtype == TIME_DTYPE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from components.cli.__main__ import main
@@ -94,9 +95,15 @@ def _without_telemetry(folder: Path) -> None:
     (folder / "metrics.parquet").unlink()
 
 
+def _with_lists(folder: Path) -> None:
+    path = folder / "metrics.parquet"
+    pl.read_parquet(path).with_columns(pl.concat_list("service")).write_parquet(path)
+
+
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
+        (_with_lists, "column 'service' holds List(String)"),
         (_write("incident.json", "{"), "incident.json: not JSON"),
         (_write("incident.json", "{}"), "incident.json: no 'time'"),
         (_write("incident.json", '{"time": "soon"}'), "incident.json: 'time': not a time: 'soon'"),

@@ -31,6 +31,13 @@ def _past(number: int = 12) -> Past:
     return learned([described(name, case, diagnose(case, PARAMS).standings, cause) for name, case, cause in cases])
 
 
+def _elsewhere() -> Past:
+    """Incidents of services that no other case has."""
+    alerts = frame("alerts", [(name, "log", "9", "", None, None) for name in ("x", "y")])
+    case = Case(Incident(NOTICED, cause="x"), alerts=alerts)
+    return learned([described(f"past-{n}", case, diagnose(case, PARAMS).standings, "x") for n in range(12)])
+
+
 @pytest.mark.parametrize("culprit", ["db", "shop"])
 def test_alerts_that_always_stand_are_learned_to_mean_nothing(culprit):
     assert diagnose(_case(culprit), PARAMS).causes[0]["service"] == "web"
@@ -45,6 +52,16 @@ def test_the_evidence_names_past_incidents_that_were_alike():
     assert item["text"].startswith(
         "db was the cause of 6 of 12 past incidents; most alike: past-0 (db, 100% in common)"
     )
+
+
+def test_a_past_of_other_services_is_called_so():
+    (item,) = (i for i in diagnose(_case("db"), PARAMS, _elsewhere()).causes[0]["evidence"] if i["type"] == "past")
+    assert item["text"].endswith("was the cause of 0 of 12 past incidents; none showed anything that this one does")
+
+
+def test_a_case_without_services_abstains_whatever_the_past():
+    nobody = Case(Incident(NOTICED), alerts=frame("alerts", []))
+    assert diagnose(nobody, PARAMS, _past()).abstained
 
 
 def test_the_same_past_gives_the_same_answer():
