@@ -31,7 +31,7 @@ SAME_PACE = 0.3
 #: Share of all days that has to grow.
 MOST = 0.9
 #: The net growth in units of what a random walk with the series' daily changes would do in the same time,
-STRENGTH = 4.0
+STRENGTH = 3.0
 #: and the share of the growing stretch's variance that its line explains.
 EXPLAINED = 0.85
 #: How far the growth has left all that was seen before, as a share of the growth itself.
