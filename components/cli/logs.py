@@ -146,16 +146,28 @@ def _run(job: Job, options: Options, folder: Path | None, outputs: Path) -> str:
 
 
 def _read_spans(path: Path) -> pl.DataFrame:
+    import polars as pl
+
     from components.core.files import read_frame
     from components.core.times import parse_times
     from components.logs.tracing import OPTIONAL_SPAN_COLUMNS, SPAN_COLUMNS
 
-    frame = read_frame(path)
+    # As text: an id of digits is no number.
+    frame = read_frame(path, strings=True)
     missing = [name for name in SPAN_COLUMNS if name not in frame.columns]
     if missing:
         raise InputError(f"--spans {path}: no column {missing[0]!r} (found {', '.join(frame.columns)}); add it")
     names = [*SPAN_COLUMNS, *(name for name in OPTIONAL_SPAN_COLUMNS if name in frame.columns)]
-    return frame.select(names).with_columns(parse_times(frame["start_time"], str(path)))
+    nested = [name for name in names if frame[name].dtype.is_nested()]
+    if nested:
+        raise InputError(
+            f"--spans {path}: column {nested[0]!r} holds {frame[nested[0]].dtype}; write one value per row"
+        )
+    durations = frame["duration_us"].cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
+    if len(frame) and durations.null_count() == len(frame):
+        raise InputError(f"--spans {path}: column 'duration_us' holds no number; write microseconds")
+    texts = [pl.col(name).cast(pl.String, strict=False) for name in names if name not in ("start_time", "duration_us")]
+    return frame.select(names).with_columns(parse_times(frame["start_time"], str(path)), durations, *texts)
 
 
 def _place(path: Path | None, job: Job, folder: Path | None, outputs: Path) -> Path | None:
