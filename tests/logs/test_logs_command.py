@@ -254,6 +254,25 @@ def test_lines_are_linked_to_spans(logs: Command, log: Path, tmp_path: Path) -> 
     assert logs(log, "--output", output, "--spans", tmp_path / "bad.csv") == 2
 
 
+@pytest.mark.parametrize(
+    ("flag", "name", "told"),
+    [
+        ("--templates", "lines.csv", "would replace --output"),
+        ("--fields", "lines.csv", "would replace --output"),
+        ("--fields", "app.csv", "would replace the input"),
+    ],
+)
+def test_no_file_is_written_over_another(
+    flag: str, name: str, told: str, logs: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "app.csv"
+    source.write_text("body\na 1\n")
+    assert logs(source, "--output", tmp_path / "lines.csv", flag, tmp_path / name) == 2
+    assert told in capsys.readouterr().err
+    assert source.read_text() == "body\na 1\n"
+    assert not (tmp_path / "lines.csv").exists()
+
+
 SPAN = {"trace_id": "0017", "service": "shop.cart.Handler", "start_time": "2026-01-02T03:04:14.5Z", "duration_us": 1e6}
 
 
