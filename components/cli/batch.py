@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from components.core.errors import InputError, TraceoError
+from components.core.errors import InputError, ParamsError, TraceoError
 
 #: Works on one job and returns the human summary; raises TraceoError. A top-level function or a
 #: functools.partial of one, since it travels to worker processes.
@@ -56,6 +56,14 @@ def refuse_collisions(jobs: Sequence[Job], place: Callable[[Job], Path]) -> None
             raise InputError(
                 f"{other.source} and {job.source} would write the same {place(job)}…: rename one or call twice"
             )
+
+
+def refuse_same(files: Mapping[str, Path | None]) -> None:
+    """ParamsError where two names are of one file: the one written last would replace the other."""
+    seen: dict[Path, str] = {}
+    for name, path in files.items():
+        if path and (other := seen.setdefault(path.resolve(), name)) != name:
+            raise ParamsError(f"{name} {path}: would replace {other}; name another place")
 
 
 def printable(text: str) -> str:

@@ -119,10 +119,14 @@ def _detect_file(
 ) -> str:
     from components.anomaly.detect import band_frame, detect, result_frame, summarize
     from components.anomaly.specs import DetectParams
+    from components.cli.batch import refuse_same
     from components.core.files import read_series, write_frame
 
+    before = _beside(history, job.source, root) if history else None
+    usual = band / job.source.relative_to(root) if band and root else band
+    refuse_same({"the input": job.source, "--history": before, "--output": job.output, "--band": usual})
     series = read_series(job.source)
-    earlier = read_series(_beside(history, job.source, root)) if history else None
+    earlier = read_series(before) if before else None
     chosen, said = _own_knob(feedback, series, DetectParams(**params))
     detection = detect(series, earlier, detector, chosen, retrospective=retrospective)
     picture = _picture(plot, job.source, root)
@@ -131,8 +135,8 @@ def _detect_file(
         from components.core.storage import write_bytes
 
         write_bytes(str(picture), draw(detection, job.source.name, picture.suffix.lower()))
-    if band:
-        write_frame(band / job.source.relative_to(root) if root else band, band_frame(detection))
+    if usual:
+        write_frame(usual, band_frame(detection))
     write_frame(job.output, result_frame(detection, series))
     return summarize(detection, series, _own_changes(changes, series) if changes else None) + said
 

@@ -72,6 +72,8 @@ def case_jobs(source: Path, output: Path) -> list[Job]:
     if (source / INCIDENT_FILE).exists() or not folders:
         if output.is_dir():
             raise InputError(f"--output {output}: is a directory, but {source} is one case; name a .json file")
+        if output.resolve() == (source / INCIDENT_FILE).resolve():
+            raise InputError(f"--output {output}: would replace the input; name another place")
         return [Job(source, output)]
     if output.exists() and not output.is_dir():
         raise InputError(f"--output {output}: is a file, but {source} holds several cases; name a directory")

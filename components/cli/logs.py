@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.cli.batch import Job, file_jobs, refuse_collisions, run_jobs
+from components.cli.batch import Job, file_jobs, refuse_collisions, refuse_same, run_jobs
 from components.core.errors import InputError, ParamsError
 
 if TYPE_CHECKING:
@@ -112,7 +111,7 @@ def _run(job: Job, options: Options, folder: Path | None, outputs: Path) -> str:
     if plot:
         plot = plot.with_name(plot.name + ".png") if folder else plot
         _check_suffix("--plot", plot, _PLOTS)
-    _refuse_same(
+    refuse_same(
         {"the input": job.source, "--output": job.output, "--templates": templates, "--fields": fields, "--plot": plot}
     )
     spans = _read_spans(options.spans) if options.spans else None
@@ -179,14 +178,6 @@ def _place(path: Path | None, job: Job, folder: Path | None, outputs: Path) -> P
     if path is None or folder is None:
         return path
     return path / job.output.relative_to(outputs)
-
-
-def _refuse_same(files: Mapping[str, Path | None]) -> None:
-    """ParamsError where two names are of one file: the one written last would replace the other."""
-    seen: dict[Path, str] = {}
-    for name, path in files.items():
-        if path and (other := seen.setdefault(path.resolve(), name)) != name:
-            raise ParamsError(f"{name} {path}: would replace {other}; name another place")
 
 
 def _check_suffix(flag: str, path: Path, allowed: tuple[str, ...]) -> None:

@@ -104,6 +104,8 @@ def write_frame(path: Path, frame: pl.DataFrame) -> None:
 
 
 def _numeric(column: pl.Series, path: Path) -> pl.Series:
+    if column.dtype.is_nested():
+        raise InputError(f"{path}: column {column.name!r} holds {column.dtype}, not numbers; drop or convert it")
     numbers = (
         column.cast(pl.Float64, strict=False)
         if column.dtype != pl.String

@@ -109,6 +109,8 @@ def parse_times(column: pl.Series, where: str) -> pl.Series:
     Accepts what `parse_instant` accepts; the Unix unit is chosen from the column's median magnitude.
     Raises InputError, naming `where` and the column, when not one value is a time.
     """
+    if column.dtype.is_nested():
+        raise InputError(f"{where}: column {column.name!r} holds {column.dtype}, not times; write one time per row")
     parsed = _parse_times(column)
     if len(column) and parsed.null_count() == len(column):
         raise InputError(

@@ -135,3 +135,17 @@ def test_a_million_points_are_scored(name: str, tmp_path: Path):
     assert len(found) == rows
     assert found["is_anomaly"][900_000:900_030].any()
     assert found["is_anomaly"].mean() < 0.001
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("in.csv", "the input"), ("out.csv", "--output"), ("before.csv", "--history")]
+)
+def test_the_band_replaces_no_other_file(name: str, told: str, tmp_path: Path, capsys) -> None:
+    for given in ("in.csv", "before.csv"):
+        constant().write_csv(tmp_path / given)
+    files = {"--history": "before.csv", "--output": "out.csv", "--band": name}
+    flags = [part for flag, file in files.items() for part in (flag, str(tmp_path / file))]
+    assert main(["detect", str(tmp_path / "in.csv"), *flags]) == 2
+    assert f"--band {tmp_path / name}: would replace {told}" in capsys.readouterr().err
+    assert not (tmp_path / "out.csv").exists()
+    assert pl.read_csv(tmp_path / "in.csv").equals(constant())

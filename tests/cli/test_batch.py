@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from components.cli.batch import Job, file_jobs, printable, refuse_collisions, run_jobs
-from components.core.errors import InputError
+from components.cli.batch import Job, file_jobs, printable, refuse_collisions, refuse_same, run_jobs
+from components.core.errors import InputError, ParamsError
 
 
 def count_bytes(job: Job) -> str:
@@ -74,3 +74,9 @@ def test_two_files_that_would_write_to_one_place_are_refused(folder: Path, tmp_p
 
 def test_a_summary_carries_no_control_characters() -> None:
     assert printable("two\nlines\x1b[31mred\x07") == "two\nlines\\x1b[31mred\\x07"
+
+
+def test_names_of_one_file_are_refused(tmp_path: Path) -> None:
+    refuse_same({"the input": tmp_path / "a", "--output": tmp_path / "b", "--band": None, "--plot": None})
+    with pytest.raises(ParamsError, match=r"--band .*would replace the input; name another place"):
+        refuse_same({"the input": tmp_path / "a", "--band": tmp_path / "deep" / ".." / "a"})

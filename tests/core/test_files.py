@@ -32,6 +32,14 @@ def test_order_duplicates_and_missing_values_are_mended_and_counted(tmp_path: Pa
     assert series.describe_problems() == "1 duplicated and 1 unsorted and 1 untimed and 2 missing samples handled"
 
 
+@pytest.mark.parametrize(("column", "message"), [("value", "not numbers"), ("timestamp", "not times")])
+def test_lists_are_refused_by_name(tmp_path: Path, column: str, message: str) -> None:
+    path = tmp_path / "bad.parquet"
+    pl.DataFrame({"timestamp": [1, 2], "value": [1.0, 2.0]}).with_columns(pl.concat_list(column)).write_parquet(path)
+    with pytest.raises(InputError, match=rf"column '{column}' holds List\(.*{message}"):
+        read_series(path)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -155,3 +155,10 @@ def test_a_missing_directory_and_a_file_are_refused(tmp_path: Path, capsys):
     told = capsys.readouterr().err
     assert "no such directory" in told
     assert "is a file, not a case directory" in told
+
+
+def test_the_incident_is_not_written_over(folder: Path, capsys):
+    before = (folder / "incident.json").read_text()
+    assert _run(folder, "--output", folder / "incident.json") == 2
+    assert "would replace the input" in capsys.readouterr().err
+    assert (folder / "incident.json").read_text() == before
