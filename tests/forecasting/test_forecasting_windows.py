@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
@@ -169,3 +172,14 @@ def test_a_network_begins_as_its_anchor_and_its_weights_travel(name: str) -> Non
     copy = model.restore(dict(taught.state()))
     past = history(seasonal(600, 5))
     assert copy.points(past, 72) == pytest.approx(taught.points(past, 72))
+
+
+def test_searching_starts_no_spark_where_pyspark_is(tmp_path: Path) -> None:
+    (tmp_path / "pyspark").mkdir()
+    (tmp_path / "pyspark" / "__init__.py").write_text("raise SystemExit('pyspark was imported')")
+    code = (
+        "import sys; from components.forecasting.models import automl; automl._flaml(); print('pyspark' in sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout.strip()) == (0, "False"), ended.stderr

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
+import sys
 from typing import Any
 
 import numpy as np
@@ -22,9 +24,7 @@ class Automl(WindowedCandidate):
     name = "automl"
 
     def train(self, learnt: Windows, held_out: Windows) -> State:
-        from flaml import AutoML
-
-        search = AutoML()
+        search = _flaml().AutoML()
         logging.getLogger("flaml").setLevel(logging.WARNING)
         features, target = _rows(learnt)
         checked, wanted = _rows(held_out)
@@ -49,6 +49,18 @@ class Automl(WindowedCandidate):
         features = _features(asked, np.tile(np.arange(LENGTH_H), (len(asked), 1)))
         found: FloatArray = _predict(kind, text.tobytes(), features).reshape(len(asked), PATCHES, PATCH_H)
         return found
+
+
+def _flaml() -> Any:
+    """FLAML, which sees no Spark: its import would start one wherever pyspark is, listening on every address."""
+    hidden = sys.modules.get("pyspark")
+    sys.modules["pyspark"] = None  # type: ignore[assignment]
+    try:
+        return importlib.import_module("flaml")
+    finally:
+        del sys.modules["pyspark"]
+        if hidden is not None:
+            sys.modules["pyspark"] = hidden
 
 
 def _predict(kind: str, text: bytes, features: FloatArray) -> FloatArray:
