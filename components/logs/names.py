@@ -16,6 +16,8 @@ import pyarrow as pa
 from components.logs.folding import MIN_HEX_RUN, Places, spread
 from components.logs.masking import WILDCARD, variables
 
+# Two letters and a digit make an id. Three ones are a variable anywhere, fewer may belong to a name (ssh2-------).
+_FEWEST = 3
 _FOLDED_ID = re.compile(rb"[1-]{%d,}" % MIN_HEX_RUN)
 
 
@@ -43,7 +45,8 @@ def _digits(line: str, message: str, shape: str, values: Sequence[str]) -> Place
             at = end
     else:
         for run in _FOLDED_ID.finditer(line.encode()):
-            is_digit[slice(*run.span())] = False
+            if run[0].count(b"1") >= _FEWEST:
+                is_digit[slice(*run.span())] = False
     return np.flatnonzero(is_digit)
 
 

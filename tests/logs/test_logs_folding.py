@@ -59,7 +59,13 @@ def test_where_the_message_is_no_end_of_the_line_all_digits_but_those_of_ids_are
 
 
 @pytest.mark.parametrize(
-    "message", ["by deadbeefdeadbeef01 to eth0", "\fabcdef0123456789 to eth0", "éabcdefabcdef01 to eth0"]
+    "message",
+    [
+        "by deadbeefdeadbeef01 to eth0",
+        "ssh2---------------- eth0",
+        "\fabcdef0123456789 to eth0",
+        "éabcdefabcdef01 to eth0",
+    ],
 )
 def test_a_message_out_of_json_is_folded_as_it_is_by_itself(message: str) -> None:
     lines = pl.Series("line", [json.dumps({"msg": message, "n": n}) for n in range(3)])
