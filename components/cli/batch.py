@@ -101,6 +101,10 @@ def run_jobs(jobs: Sequence[Job], work: Work, label: str) -> int:
                 errors.append(
                     (pending[future], TraceoError(f"{pending[future].source}: a worker was killed; try again"))
                 )
+            except Exception as error:
+                # A mistake of ours costs one file, not the others.
+                what = f"{type(error).__name__}: {error}; call the command with this file alone to see where"
+                errors.append((pending[future], TraceoError(f"{pending[future].source}: {what}")))
     for _, refused in sorted(errors, key=lambda item: str(item[0].source)):
         print(printable(f"error: {refused}"), file=sys.stderr)
     print(f"{len(jobs) - len(errors)} of {len(jobs)} done" + (f", {len(errors)} refused" if errors else ""))

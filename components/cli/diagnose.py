@@ -39,7 +39,8 @@ def add(commands: Any) -> None:
         "--past",
         type=Path,
         metavar="DIR",
-        help="a directory of cases of the same system whose incident.json names the 'cause': rank by what they teach",
+        help="a directory of cases of the same system whose incident.json names the 'cause': rank by what they teach; "
+        "cases without a cause among their services teach nothing, nor does a case about itself",
     )
     parser.add_argument("--plot", type=Path, metavar="PNG|DIR", help="draw the call graph and the deviating series")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE|DIR", help="JSON")
@@ -56,7 +57,14 @@ def main(arguments: argparse.Namespace) -> int:
     several = not (arguments.case / INCIDENT_FILE).exists() and jobs[0].source != arguments.case
     _check_plot(arguments.plot, several)
     past = _past(arguments.past, params) if arguments.past else None
-    work = partial(_diagnose_case, params=params.model_dump(), plot=arguments.plot, several=several, past=past)
+    work = partial(
+        _diagnose_case,
+        params=params.model_dump(),
+        plot=arguments.plot,
+        several=several,
+        past=past,
+        taught_by=arguments.past,
+    )
     return run_jobs(jobs, work, "diagnose")
 
 
@@ -114,13 +122,21 @@ def _past(source: Path, params: ScorerParams) -> Past:
 
 
 def _diagnose_case(
-    job: Job, *, params: dict[str, Any], plot: Path | None, several: bool, past: Past | None = None
+    job: Job,
+    *,
+    params: dict[str, Any],
+    plot: Path | None,
+    several: bool,
+    past: Past | None = None,
+    taught_by: Path | None = None,
 ) -> str:
     from components.core.storage import write_bytes
     from components.rootcause.diagnosis import diagnose
     from components.rootcause.reading import read_case
     from components.rootcause.specs import ScorerParams
 
+    if past and taught_by and job.source.resolve().parent == taught_by.resolve():
+        past = past.without(job.source.name)
     diagnosis = diagnose(read_case(job.source), ScorerParams(**params), past)
     if plot:
         from components.rootcause.plot import draw

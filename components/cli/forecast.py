@@ -67,7 +67,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--horizon", required=True, metavar="7d", help="how far ahead: a number with m, h, d or w")
     parser.add_argument("--frequency", default="1h", metavar="1h", help="step of the forecast (default 1h)")
     parser.add_argument("--limit", metavar="X", help="value whose crossing is failure")
-    parser.add_argument("--direction", choices=("above", "below"), default="above", help="side of the limit that fails")
+    parser.add_argument("--direction", choices=("above", "below"), help="side of --limit that fails (default above)")
     parser.add_argument("--model", default="auto", metavar="NAME", help="auto, ensemble or one model (default auto)")
     parser.add_argument("--seed", type=int, default=0, help="fixes every random choice (default 0)")
     parser.add_argument("--params", default="{}", metavar="JSON", help=_params_help())
@@ -125,7 +125,10 @@ def work(job: Job, *, options: Options, root: Path) -> str:
         )
     summary = _summary(history, result, crossing, file.describe_problems())
     picture = _picture(job, options, root, history, result, crossing, summary)
-    if crossing is not None:
+    if crossing is None:
+        # That of an earlier call would pass for this forecast's.
+        risk_path(job.output).unlink(missing_ok=True)
+    else:
         write_bytes(str(risk_path(job.output)), json.dumps(crossing.as_json(), indent=1).encode() + b"\n")
     for path, content in picture.items():
         write_bytes(str(path), content)
@@ -162,12 +165,14 @@ def _options(arguments: argparse.Namespace) -> Options:
         )
     if arguments.seed < 0:
         raise ParamsError(f"--seed {arguments.seed} is negative; give 0 or more")
+    if arguments.direction and arguments.limit is None:
+        raise ParamsError(f"--direction {arguments.direction} says which side of a limit fails; give --limit too")
     return Options(
         steps,
         step,
         arguments.model,
         _limit(arguments.limit),
-        arguments.direction,
+        arguments.direction or "above",
         arguments.seed,
         params_of(arguments.params, ForecastParams),
         arguments.plot,

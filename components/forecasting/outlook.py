@@ -7,7 +7,7 @@ views of the first passage (`passage`, `sawtooth`, `growth`) and a logistic map 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from components.forecasting.seasonality import Profile
 from components.forecasting.series import HOUR, FloatArray, History
 
 SAWTOOTH, STOPPED, GROWTH, SETTLED, OTHER = "sawtooth", "stopped", "growth", "settled", "other"
+#: A sawtooth most of whose peaks have reached the bound already: the next ones are counted on, not calibrated.
+RECURRING = "recurring"
 #: Below this many days of history only growth is judged.
 MIN_DAYS = 3.0
 #: No view is taken to be surer than this.
@@ -29,6 +31,7 @@ FINE_REACH_H = 24
 #: Per pattern: constant, weight of the logarithm of the days ahead, weights of the views' log odds. Fitted by
 #: `python -m tests.benchmarks.forecasting.failure_fit` on made-up and real series other than those it is scored on.
 MAPS: dict[str, tuple[float, ...]] = {
+    RECURRING: (0.0, 0.0, 1.0),
     SAWTOOTH: (-1.515, 0.614, 0.371, 0.0),
     STOPPED: (0.412, -0.097, 0.795),
     GROWTH: (1.213, 0.05, 0.768),
@@ -100,26 +103,30 @@ def _toothed(history: History, saw: sawtooth.Sawtooth, fan: FloatArray, bound: f
         reason = f"grows past its pattern of {len(saw.peaks)} resets: growth since the last reset continued"
         return Outlook(STOPPED, passage.from_hits(hits, horizon)[None], day, reason)
     hits = sawtooth.peak_hits(saw, bound, horizon, passage.PATHS, rng)
-    forecast = passage.through(history.values, fan, history.profile, bound, day, seed)
-    views = np.stack([passage.from_hits(hits, horizon), forecast])
-    return Outlook(SAWTOOTH, views, day, _judged_by_peaks(saw))
+    return _by_peaks(saw, passage.from_hits(hits, horizon), history, fan, bound, seed)
 
 
 def _finely_toothed(
     history: History, recent: History, saw: sawtooth.Sawtooth, fan: FloatArray, bound: float, seed: int
 ) -> Outlook:
     """A sawtooth whose cycles are too short to stand out in hourly means: garbage collection, mostly."""
-    horizon, day = fan.shape[1], history.day
+    horizon = fan.shape[1]
     per = history.step / recent.step
     reach = int(np.ceil((history.end - recent.end) / recent.step + horizon * per))
     hits = sawtooth.peak_hits(saw, bound, reach, passage.PATHS, np.random.default_rng(seed))
     peaks = _on_grid(passage.from_hits(hits, reach), history, recent, horizon)
+    return replace(_by_peaks(saw, peaks, history, fan, bound, seed), fine=True)
+
+
+def _by_peaks(
+    saw: sawtooth.Sawtooth, peaks: FloatArray, history: History, fan: FloatArray, bound: float, seed: int
+) -> Outlook:
+    day, count = history.day, len(saw.peaks)
+    reached = int((saw.peaks >= bound).sum())
+    if reached > count / 2:
+        return Outlook(RECURRING, peaks[None], day, f"sawtooth: {reached} of {count} peaks have reached the limit")
     forecast = passage.through(history.values, fan, history.profile, bound, day, seed)
-    return Outlook(SAWTOOTH, np.stack([peaks, forecast]), day, _judged_by_peaks(saw), fine=True)
-
-
-def _judged_by_peaks(saw: sawtooth.Sawtooth) -> str:
-    return f"sawtooth of {len(saw.peaks)} resets: judged by its peaks"
+    return Outlook(SAWTOOTH, np.stack([peaks, forecast]), day, f"sawtooth of {count} resets: judged by its peaks")
 
 
 def _growing(history: History, recent: History | None, bound: float, horizon: int) -> Outlook | None:

@@ -51,6 +51,11 @@ class Past:
     vectorizer: Any
     model: Any
 
+    def without(self, name: str) -> Past:
+        """The same without one incident, which is judged: its own cause must not be known to its judge."""
+        rest = [incident for incident in self.incidents if incident.name != name]
+        return self if len(rest) == len(self.incidents) else learned(rest)
+
     def probabilities(self, incident: PastIncident) -> dict[str, float]:
         """Per service the probability that it is the cause, over all services 1 in sum."""
         names = sorted(incident.rows)

@@ -40,6 +40,20 @@ def test_a_directory_keeps_its_names_and_goes_past_a_bad_file(
     assert "2 of 3 done, 1 refused" in said.out
 
 
+def stumble(job: Job) -> str:
+    """A mistake of ours with one of the files."""
+    if job.source.name == "b.csv":
+        raise KeyError("oops")
+    return count_bytes(job)
+
+
+def test_a_mistake_of_ours_costs_one_file(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_jobs(file_jobs(folder, tmp_path / "out", (".csv",)), stumble, "counting") == 1
+    said = capsys.readouterr()
+    assert said.err.startswith(f"error: {folder / 'b.csv'}: KeyError: 'oops'; call the command with this file alone")
+    assert "2 of 3 done" in said.out
+
+
 def test_one_file(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     jobs = file_jobs(folder / "a.csv", tmp_path / "o.csv", (".csv",))
     assert run_jobs(jobs, count_bytes, "counting") == 0

@@ -47,6 +47,19 @@ def test_output_has_a_row_per_step_and_quantiles_in_order(disk_csv: Path, tmp_pa
     assert START + timedelta(hours=720) < datetime.fromisoformat(found["time_to_limit"]["q0.5"])
 
 
+def test_without_a_limit_no_risk_of_an_earlier_call_is_left(disk_csv: Path, tmp_path: Path) -> None:
+    for limit in (["--limit", "95"], []):
+        assert run(disk_csv, "--horizon", "1d", *limit, "--output", tmp_path / "out.csv") == 0
+        assert (tmp_path / "out.risk.json").exists() == bool(limit)
+
+
+def test_a_direction_without_a_limit_is_refused(
+    disk_csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(disk_csv, "--horizon", "1d", "--direction", "below", "--output", tmp_path / "out.csv") == 2
+    assert "give --limit too" in capsys.readouterr().out
+
+
 def test_same_seed_same_bytes_and_parquet(disk_csv: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         assert (

@@ -33,6 +33,7 @@ def stopped_log() -> FloatArray:
 
 PATTERNS = {
     outlook.SAWTOOTH: rotated_log(),
+    outlook.RECURRING: rotated_log() + 20,
     outlook.STOPPED: stopped_log(),
     outlook.GROWTH: filling_disk(),
     outlook.SETTLED: 40 + 45.0 * (HOURS >= 700) + NOISE,
@@ -98,7 +99,7 @@ def collected(seed: int = 0) -> FloatArray:
     ("bound", "earlier", "pattern", "likely"),
     [
         (95.0, 0.0, outlook.SAWTOOTH, False),
-        (87.0, 0.0, outlook.SAWTOOTH, True),
+        (87.0, 0.0, outlook.RECURRING, True),
         (200.0, 60.0, outlook.OTHER, False),
     ],
     ids=["peaks below", "peaks reach it", "stood higher before"],

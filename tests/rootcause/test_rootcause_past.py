@@ -87,6 +87,14 @@ def test_the_command_ranks_by_the_past(tmp_path: Path):
     assert json.loads((tmp_path / "out.json").read_text())["causes"][0]["service"] == "db"
 
 
+def test_a_case_teaches_nothing_about_itself(tmp_path: Path):
+    past, out = _write(tmp_path / "past", 12), tmp_path / "out.json"
+    assert main(["diagnose", str(past / "past-00"), "--past", str(past), "--output", str(out)]) == 0
+    told = [item["text"] for item in json.loads(out.read_text())["causes"][0]["evidence"] if item["type"] == "past"]
+    assert "of 11 past incidents" in told[0]
+    assert "past-00" not in told[0]
+
+
 @pytest.mark.slow
 def test_what_was_learned_reaches_every_process(tmp_path: Path, capsys):
     past = _write(tmp_path / "past", 12)
