@@ -31,6 +31,8 @@ def train(
 ) -> State:
     """The weights that did best on the held-out windows; stops after some epochs without better ones."""
     keras = _tensorflow().keras
+    # Layers are numbered anew: gradients are added in the order of their layers' names.
+    keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     model = build(keras)
     optimizer = keras.optimizers.Adam(_LEARNING_RATE, global_clipnorm=1.0)
@@ -99,8 +101,15 @@ def _inputs(windows: Windows) -> list[NDArray[np.float32]]:
 
 
 def _tensorflow() -> Any:
+    """TensorFlow as it gives the same weights every time, bit for bit: one thread, sums in one order."""
     # It writes banners to the standard error while it is imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     with open(os.devnull, "w") as nothing, contextlib.redirect_stderr(nothing):
         import tensorflow
+    # Refused once TensorFlow has run anything: then the one who came first has set it.
+    with contextlib.suppress(RuntimeError):
+        tensorflow.config.threading.set_intra_op_parallelism_threads(1)
+        tensorflow.config.threading.set_inter_op_parallelism_threads(1)
+    tensorflow.config.experimental.enable_op_determinism()
     return tensorflow

@@ -165,9 +165,9 @@ def test_a_network_begins_as_its_anchor_and_its_weights_travel(name: str) -> Non
 
     model = models.candidate(name)
     found, _ = windows.many([history(seasonal(600))], 40)
-    fresh = network._made(model.build)  # type: ignore[attr-defined]
+    fresh = network._Made(model.build)  # type: ignore[attr-defined]
     inputs = network._inputs(found)
-    assert np.abs(fresh.ask({}, inputs)).max() == 0.0
+    assert np.abs(fresh.ask(fresh._state, inputs)).max() == 0.0
     taught = model.learn([history(seasonal(600, seed)) for seed in range(3)])
     copy = model.restore(dict(taught.state()))
     past = history(seasonal(600, 5))
