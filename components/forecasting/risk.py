@@ -87,7 +87,7 @@ def estimate(
         )
     days = len(history) * history.step / DAY
     if days < MIN_DAYS:
-        reason = f"{days:.1f} days of history: too short to judge a risk, {MIN_DAYS:g} are needed"
+        reason = f"{days:.1f} days of history: too short to judge a risk, {MIN_DAYS:g} at least"
         return replace(nothing, abstained=True, reason=reason)
     found = look(history, quantiles, limit, direction, recent, seed)
     if found is None:

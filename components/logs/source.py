@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from components.logs.layouts import Layout, json_kind, learn_layout, table_records
 from components.logs.reading import COMPRESSIONS, is_utf16, plain_suffix, read_bytes, read_lines, read_part
-from components.logs.tables import read_tables
+from components.logs.tables import ROWS, read_tables
 from components.logs.wrappers import find_wrapper, loki_table
 
 Format = Literal["auto", "text", "jsonl", "csv"]
@@ -22,7 +22,6 @@ FORMATS: tuple[Format, ...] = ("auto", "text", "jsonl", "csv")
 _SAMPLE = 1000
 # Of a large file they are taken from so many places, so many bytes each: the head of a log looks unlike the rest.
 _LARGE, _PLACES, _PART_BYTES = 16 << 20, 8, 1 << 17
-_TABLE_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def open_source(path: Path, format: Format = "auto") -> Source:
         return Source(path, Layout(), size, lambda: read_tables(path, size))
     sample = _sample(path, size)
     if format != "text" and (table := _loki(path, sample)) is not None:
-        return Source(path, Layout(), size, lambda: table.iter_slices(_TABLE_ROWS))
+        return Source(path, Layout(), size, lambda: table.iter_slices(ROWS))
     wrapper = find_wrapper(sample)
     if format == "jsonl" and not wrapper.fields:
         return Source(path, Layout((json_kind(sample),)), size)

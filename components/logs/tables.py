@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from components.core.errors import InputError
 from components.logs.reading import COMPRESSIONS, as_utf8, plain_suffix, read_bytes
 
-_ROWS = 100_000
+#: Rows of a table at a time.
+ROWS = 100_000
 
 
 def read_tables(path: Path, size: int) -> Iterator[pl.DataFrame]:
@@ -59,7 +60,7 @@ def _parquet(path: Path) -> Iterator[pl.DataFrame]:
             next(pieces)  # Says so where the file is absent or empty.
         file = pq.ParquetFile(source)
         yield pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table()))
-        for batch in file.iter_batches(batch_size=_ROWS):
+        for batch in file.iter_batches(batch_size=ROWS):
             yield pl.DataFrame(pl.from_arrow(batch))
 
 

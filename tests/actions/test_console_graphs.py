@@ -17,7 +17,7 @@ from components.core.settings import Settings
 
 from .test_actions_steps import NOON
 
-HOSTILE = "<script>alert(1)</script> $^{$"
+HOSTILE = "<script>\0\x1b alert(1)</script> $^{$"
 
 
 @pytest.fixture
@@ -56,6 +56,14 @@ def test_every_service_is_drawn_with_its_score_and_names_stay_text(lake: Lake):
     assert "<!-- web 0.10 -->" in text
     assert "lonely" not in text
     assert "<script" not in text
+
+
+def test_it_is_xml_whatever_the_names(lake: Lake):
+    from xml.dom.minidom import parseString
+
+    drawn = causes(lake, "i1")
+    assert drawn is not None
+    assert parseString(drawn).documentElement.tagName == "svg"
 
 
 def test_the_console_shows_it_and_refuses_unknown_incidents(lake: Lake, tmp_path: Path):

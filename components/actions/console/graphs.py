@@ -110,7 +110,9 @@ def _places(columns: Mapping[str, int]) -> dict[str, tuple[float, float]]:
 def _node(axes: mpl.axes.Axes, name: str, place: tuple[float, float], score: float, noticed: bool) -> None:
     colour = colormaps["YlOrRd"](0.05 + 0.9 * score)
     axes.scatter(*place, s=170, color=[colour], edgecolors=_INK, linewidths=2.0 if noticed else 0.6, zorder=3)
-    label = name if len(name) <= _NAME_LENGTH else name[: _NAME_LENGTH - 1] + "…"
+    # Control characters are no XML.
+    plain = "".join(sign if sign.isprintable() else "�" for sign in name)
+    label = plain if len(plain) <= _NAME_LENGTH else plain[: _NAME_LENGTH - 1] + "…"
     text = f"{label} {score:.2f}" if score >= 0.005 else label
     axes.annotate(
         text,
