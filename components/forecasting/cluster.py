@@ -30,7 +30,7 @@ def train(plans: Sequence[Plan], work: Callable[[Plan], Trained], engine: str, w
 
     A running session is used; else the one that the environment names (SPARK_CONF_DIR, RAY_ADDRESS); else one on this
     machine alone, stopped afterwards. ParamsError where the engine's package is missing, ServiceError where it does
-    not start.
+    not start or goes away.
     """
     if not plans:
         return []
@@ -44,10 +44,14 @@ def train(plans: Sequence[Plan], work: Callable[[Plan], Trained], engine: str, w
         from fugue.dataframe.api import as_pandas
         from fugue.workflow.api import transform
 
-        found = transform(
-            frame, task, schema="name:str,trained:str", partition={"by": ["name"]}, engine=session, as_local=True
-        )
-        by_name = dict(as_pandas(found)[["name", "trained"]].itertuples(index=False, name=None))
+        try:
+            found = transform(
+                frame, task, schema="name:str,trained:str", partition={"by": ["name"]}, engine=session, as_local=True
+            )
+            by_name = dict(as_pandas(found)[["name", "trained"]].itertuples(index=False, name=None))
+        except Exception as error:
+            lost = f"{engine} lost the training half-way ({_first_line(error)})"
+            raise ServiceError(f"{lost}; nothing is written: look at its log and train again") from error
     return [read_trained(by_name[plan.name]) for plan in plans]
 
 

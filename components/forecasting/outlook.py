@@ -29,7 +29,8 @@ PAUSES_H, FINE_PAUSES_H, SHIFT_DAYS = (6, 12, 24, 48, 72), (0.5, 1, 2, 4, 6), 10
 #: Growth seen in finer samples is followed this far.
 FINE_REACH_H = 24
 #: Per pattern: constant, weight of the logarithm of the days ahead, weights of the views' log odds. Fitted by
-#: `python -m tests.benchmarks.forecasting.failure_fit` on made-up and real series other than those it is scored on.
+#: `python -m tests.benchmarks.forecasting.failure_fit` on made-up and real series other than those it is scored on;
+#: RECURRING is taken as counted.
 MAPS: dict[str, tuple[float, ...]] = {
     RECURRING: (0.0, 0.0, 1.0),
     SAWTOOTH: (-1.515, 0.614, 0.371, 0.0),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
 import pytest
 
-from components.core.errors import ParamsError
+from components.core.errors import ParamsError, ServiceError
 from components.forecasting import cluster, training
 from components.forecasting.series import FloatArray
 from components.forecasting.training import Plan, Trained
@@ -69,6 +71,32 @@ def test_a_missing_engine_is_named(engine: str, package: str, monkeypatch: pytes
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ParamsError, match=rf"engine '{engine}' needs the package '{package}'.*engine=local"):
         cluster.train(plans(), WORK, engine, 1)
+
+
+@contextmanager
+def in_process(engine: str, workers: int) -> Iterator[None]:
+    """Fugue's own engine, which needs no cluster."""
+    yield None
+
+
+def lost(plan: Plan) -> Trained:
+    raise ConnectionError("worker 3 is gone\nand a long trace")
+
+
+def test_series_come_back_in_their_order_through_fugue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "_session", in_process)
+    found = cluster.train(plans(), WORK, "spark", 1)
+    assert [one.name for one in found] == [plan.name for plan in plans()]
+    for ours, plan in zip(found, plans(), strict=True):
+        assert_same(ours, WORK(plan))
+    assert cluster.train([], WORK, "spark", 1) == []
+
+
+def test_a_cluster_that_goes_away_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "_session", in_process)
+    with pytest.raises(ServiceError, match=r"^spark lost the training half-way \(.*\); nothing is written") as told:
+        cluster.train(plans(), lost, "spark", 1)
+    assert "\n" not in str(told.value)
 
 
 @pytest.mark.server

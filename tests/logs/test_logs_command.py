@@ -8,14 +8,12 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from components.cli import __main__ as cli
 from components.core.errors import InputError
 from components.logs import reading
 from components.logs.lines import detailed_lines
@@ -23,38 +21,7 @@ from components.logs.masking import fill
 from components.logs.mining import mine
 from components.logs.shaping import Shaper
 from components.logs.source import open_source
-
-Command = Callable[..., int]
-START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-MESSAGES = (
-    "user {word} logged in from 10.0.0.{n}",
-    "connection to db-{n} refused after {n} ms",
-    "cache warm",
-    'GET "/cart/{n}" \\ 200 <*> {word}',
-    "",
-)
-
-
-def log_lines(count: int) -> list[str]:
-    words = ["anna", "bob", "carl", "dora", "émile", "fay", "gus", "hal"]
-    return [
-        f"{(START + timedelta(seconds=n)):%Y-%m-%d %H:%M:%S} {('INFO', 'ERROR')[n % 5 == 1]} shop.cart.Handler: "
-        + MESSAGES[n % 5].format(word=words[n // 5 % 8], n=n)
-        for n in range(count)
-    ]
-
-
-@pytest.fixture
-def logs(monkeypatch: pytest.MonkeyPatch) -> Command:
-    monkeypatch.setattr(cli, "COMMANDS", ("logs",))
-    return lambda *argv: cli.main(["logs", *map(str, argv)])
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    path = tmp_path / "app.log"
-    path.write_text("\n".join(log_lines(400)) + "\n")
-    return path
+from tests.logs.conftest import START, Command, log_lines
 
 
 def test_every_line_with_its_template(logs: Command, log: Path, tmp_path: Path) -> None:
@@ -234,26 +201,6 @@ def test_a_log_that_shrinks_while_it_is_read_is_refused(log: Path) -> None:
         list(detailed_lines(source, mined, shaper, clusters, 1970, None))
 
 
-def test_lines_are_linked_to_spans(logs: Command, log: Path, tmp_path: Path) -> None:
-    spans = pl.DataFrame(
-        {
-            "trace_id": ["t1", "t2"],
-            "service": ["shop.cart.Handler", "elsewhere"],
-            "start_time": [START + timedelta(seconds=9.5), START],
-            "duration_us": [1_000_000, 9_000_000],
-        }
-    )
-    spans.write_parquet(tmp_path / "spans.parquet")
-    output = tmp_path / "lines.parquet"
-    assert logs(log, "--output", output, "--spans", tmp_path / "spans.parquet") == 0
-    lines = pl.read_parquet(output)
-    assert lines.columns[-2:] == ["trace_id", "trace_probability"]
-    linked = lines.drop_nulls("trace_id").select("line", "trace_id", "trace_probability")
-    assert linked.rows() == [(10, "t1", 1.0)]
-    (tmp_path / "bad.csv").write_text("trace_id,service\nt1,cart\n")
-    assert logs(log, "--output", output, "--spans", tmp_path / "bad.csv") == 2
-
-
 @pytest.mark.parametrize(
     ("flag", "name", "told"),
     [
@@ -271,49 +218,6 @@ def test_no_file_is_written_over_another(
     assert told in capsys.readouterr().err
     assert source.read_text() == "body\na 1\n"
     assert not (tmp_path / "lines.csv").exists()
-
-
-SPAN = {"trace_id": "0017", "service": "shop.cart.Handler", "start_time": "2026-01-02T03:04:14.5Z", "duration_us": 1e6}
-
-
-@pytest.mark.parametrize(
-    ("change", "suffix", "linked"),
-    [
-        ({}, "csv", ["0017"]),
-        ({}, "parquet", ["0017"]),
-        ({"trace_id": 17}, "parquet", ["17"]),
-        ({"duration_us": [1e6, float("nan")]}, "parquet", ["0017"]),
-    ],
-)
-def test_spans_of_any_type_are_read(
-    change: dict[str, object], suffix: str, linked: list[str], logs: Command, log: Path, tmp_path: Path
-) -> None:
-    spans, output = tmp_path / f"spans.{suffix}", tmp_path / "lines.csv"
-    frame = pl.DataFrame(SPAN | change).unique()
-    frame.write_csv(spans) if suffix == "csv" else frame.write_parquet(spans)
-    assert logs(log, "--output", output, "--spans", spans) == 0
-    found = pl.read_csv(output, infer_schema_length=0)["trace_id"].drop_nulls()
-    assert found.unique().to_list() == linked
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ({"duration_us": "long"}, "column 'duration_us' holds no number"),
-        ({"service": [["a"]]}, "column 'service' holds List"),
-        ({"start_time": "then"}, "column 'start_time' holds no time"),
-    ],
-)
-def test_spans_that_cannot_be_read_are_refused(
-    change: dict[str, object], told: str, logs: Command, log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    spans, output = tmp_path / "spans.parquet", tmp_path / "lines.csv"
-    pl.DataFrame(SPAN | change).write_parquet(spans)
-    assert logs(log, "--output", output, "--spans", spans) == 2
-    error = capsys.readouterr().err
-    assert told in error
-    assert error.count("\n") == 1
-    assert not output.exists()
 
 
 def test_a_stack_trace_has_the_time_and_severity_of_its_record(logs: Command, tmp_path: Path) -> None:
