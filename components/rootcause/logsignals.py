@@ -19,6 +19,8 @@ _SPEAKS_OF_FAILURE = re.compile(
 )
 _MAX_CHARS = 400
 _MIN_LINES = 3
+#: Stretches of time that tell whether a template is a familiar one or came in a burst.
+_STRETCH_S = 300.0
 #: Width of the slots that single lines are counted in; what the calmer part of the earlier ones had is usual.
 _SLOT_S = 30.0
 _CALMER = 0.7
@@ -28,7 +30,8 @@ _CALMER = 0.7
 class LogChange:
     """One template of one service: lines in the incident, lines expected from the normal period, gravity 0 to 2.
 
-    seen: the share of earlier slots in which it came at all.
+    seen: the share of earlier stretches of five minutes in which it came at all: a burst of lines, an earlier incident
+    of the same kind, makes no template a familiar one.
     """
 
     service: str
@@ -72,19 +75,21 @@ def log_changes(counts: pl.DataFrame, when: Periods, step_s: float) -> list[LogC
     timed = counts.with_columns(
         seconds.alias("at"),
         ((seconds - begin) / slot).floor().cast(pl.Int64).alias("slot"),
+        ((seconds - begin) / max(slot, _STRETCH_S)).floor().cast(pl.Int64).alias("stretch"),
         number.alias("key"),
     )
     timed = timed.filter(pl.col("at") >= when.normal_start, pl.col("at") <= end)
-    earlier = timed.select("key", "slot", "count").filter(pl.col("slot") < 0)
+    earlier = timed.select("key", "slot", "stretch", "count").filter(pl.col("slot") < 0)
     now = timed.filter(pl.col("slot") >= 0)
-    slots, lasting = earlier["slot"].n_unique(), now["slot"].n_unique()
+    slots, lasting, stretches = earlier["slot"].n_unique(), now["slot"].n_unique(), earlier["stretch"].n_unique()
     if not slots or not lasting:
         return []
     keys = ["service", "severity", "template"]
     risen = now.group_by("key").agg(pl.col(keys).first(), pl.col("count").sum(), pl.col("at").min().alias("first"))
     risen = risen.filter(pl.col("count") >= _MIN_LINES)
-    before = earlier.join(risen.select("key"), on="key", how="semi").group_by("key", "slot").agg(pl.col("count").sum())
-    usual = before.group_by("key").agg(pl.col("count").alias("counts"))
+    before = earlier.join(risen.select("key"), on="key", how="semi")
+    before = before.group_by("key", "slot").agg(pl.col("count").sum(), pl.col("stretch").first())
+    usual = before.group_by("key").agg(pl.col("count").alias("counts"), pl.col("stretch").n_unique())
     rows = risen.join(usual, on="key", how="left").iter_rows(named=True)
     changes = [
         LogChange(
@@ -95,7 +100,7 @@ def log_changes(counts: pl.DataFrame, when: Periods, step_s: float) -> list[LogC
             lasting * _usual_count(row["counts"] or [], slots),
             _gravity(row["severity"], row["template"]),
             row["first"],
-            len(row["counts"] or []) / slots,
+            (row["stretch"] or 0) / stretches,
         )
         for row in rows
     ]

@@ -26,8 +26,8 @@ from components.rootcause.tracing import MISSING_CALLS
 #: Past this everything is simply broken, and more would only measure how constant the series was before.
 MAX_STRENGTH = 4.0
 _MAX_DOUBLINGS = 8.0
-#: A template that came in a tenth of the earlier slots is known; that it comes more often is half the news.
-_FAMILIAR = 0.1
+#: That a template which came all the time comes more often is half the news.
+_FAMILIAR = 0.5
 _LOG_WEIGHT = (0.15, 0.4, 1.0)
 
 
@@ -127,8 +127,7 @@ def log_signals(changes: Sequence[LogChange], min_deviation: float) -> list[Sign
     """The signals of log templates that are new or multiplied."""
     found = []
     for change in changes:
-        familiar = min(1.0, change.seen / _FAMILIAR)
-        value = _LOG_WEIGHT[change.gravity] * (1 - 0.5 * familiar) * strength(change.surprise, 0.0, min_deviation / 4)
+        value = _LOG_WEIGHT[change.gravity] * (1 - _FAMILIAR * change.seen) * strength(change.surprise, 0.0, min_deviation / 4)
         usual = "not usual before" if not change.expected else f"{change.expected:.1f} expected"
         text = f"{change.count} log lines “{change.template[:120]}” ({usual}), first at {clock(change.first_s)}"
         told = said(change.template) if change.gravity else None
