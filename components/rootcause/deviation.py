@@ -7,8 +7,9 @@ every window of the same length inside the normal period: what a series does the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -34,7 +35,8 @@ class Deviation:
     peak: the value that deviates most; onset_s: when it began, NaN where it did not;
     rate: the series is a counter and was turned into its increase per second;
     coverage: normal samples relative to the case's other series, at most 1;
-    before_z: what the samples just before the incident already deviated by;
+    before_z: the samples just before the incident can have begun, the latest first, in its direction; each no more than
+    those after it; late_z: the most that any sample deviates by from shortly before it was noticed on;
     samples: normal ones; constant: they had no spread.
     """
 
@@ -49,7 +51,8 @@ class Deviation:
     onset_s: float
     rate: bool = False
     coverage: float = 1.0
-    before_z: float = 0.0
+    before_z: Floats = field(default_factory=lambda: np.zeros(0))
+    late_z: float = math.inf
     samples: int = 0
     constant: bool = False
 
@@ -86,7 +89,9 @@ def _deviations(
     normal_at, normal_z = _normal_windows(times[block.normal], z[:, block.normal], length)
     noise = at_shares(np.sort(normal_z, axis=1), _NOISE_QUANTILE) if len(normal_at) else np.zeros(len(moved))
     peaks = np.flatnonzero(windows[0])[np.abs(z[:, windows[0]]).argmax(axis=1)]
-    before = _before(times, z, when, step)
+    side = np.where(mean_z < 0, -1.0, 1.0)[:, None]
+    before, late = _before(times, side * z, when, step), when.window(times, step, JITTER[1])
+    late_z = np.abs(z[:, late]).max(axis=1) if late.any() else np.full(len(z), np.inf)
     earliest = when.noticed - 3 * when.lead(step)
     return [
         (
@@ -103,7 +108,8 @@ def _deviations(
                 onset_s=_onset(times, z[row], earliest, int(peaks[row])),
                 rate=block.rates[place],
                 coverage=coverage,
-                before_z=float(before[row]),
+                before_z=before[row],
+                late_z=float(late_z[row]),
                 samples=block.samples,
                 constant=bool(block.spreads[place] <= 0),
             ),
@@ -113,18 +119,16 @@ def _deviations(
 
 
 def _before(times: Floats, z: Floats, when: Periods, step: float) -> Floats:
-    """The least of the deviations in the twenty minutes before the incident can have begun, 0 where they change sides.
+    """Per row the samples of the twenty minutes before the incident can have begun, the latest first.
 
-    Where twenty minutes hold a handful of samples, the last of them alone: one odd sample would decide otherwise.
+    Each is at most what those after it are: what came and went before is no part of the incident. Where twenty
+    minutes hold a handful of samples, the last of them alone tells: one odd sample would decide otherwise.
     """
     begin = when.noticed - when.lead(step)
     earlier = z[:, (times < begin) & (times >= begin - max(_JUST_BEFORE_S, 1.01 * step))]
     if earlier.shape[1] < _HANDFUL:
         earlier = earlier[:, -1:]
-    if not earlier.shape[1]:
-        return np.zeros(len(z))
-    least = earlier[np.arange(len(z)), np.abs(earlier).argmin(axis=1)]
-    return np.where((earlier > 0).any(axis=1) & (earlier < 0).any(axis=1), 0.0, least)
+    return np.asarray(np.minimum.accumulate(earlier[:, ::-1], axis=1), dtype=np.float64)
 
 
 def _statistic(z: Floats) -> Floats:

@@ -6,9 +6,11 @@ import math
 import re
 from collections.abc import Sequence
 
+import numpy as np
+
 from components.rootcause.deviation import Deviation
 from components.rootcause.naming import Sense, sense
-from components.rootcause.signals import Signal, clock, doublings, strength
+from components.rootcause.signals import Signal, clock, doublings, strength, strengths
 from components.rootcause.tracing import ERROR_ORIGIN, OWN_TIME
 
 #: Signals that move in the harmless direction (load that falls with the traffic) are mostly consequences. Where the
@@ -90,11 +92,17 @@ def _weight(
 
 
 def _newness(item: Deviation, min_deviation: float) -> float:
-    """1 for what began with the incident, down to 0.15 for what was there just before in full."""
-    now, before = strength(abs(item.z), item.noise, min_deviation), 0.0
-    if item.before_z * item.z > 0:
-        before = strength(abs(item.before_z), item.noise, min_deviation)
-    return 1 - _LASTED * min(1.0, before / now) if now > 0 else 1.0
+    """1 for what began with the incident, down to 0.15 for what was there for twenty minutes before in full.
+
+    The same for what began before and was over before the incident was noticed: the tail of an earlier one.
+    """
+    now = strength(abs(item.z), item.noise, min_deviation)
+    if now <= 0 or not len(item.before_z):
+        return 1.0
+    before = np.minimum(1.0, strengths(item.before_z, item.noise, min_deviation) / now)
+    peak_z = abs(item.peak - item.median) / item.scale
+    over = before[0] > 0 and item.late_z <= max(min_deviation, item.noise, peak_z / 3)
+    return 1 - _LASTED * (1.0 if over else float(before.mean()) ** 2)
 
 
 def filling(moved: Sequence[Deviation]) -> dict[tuple[str, str], float]:
