@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,21 +105,28 @@ def _check_plot(plot: Path | None, several: bool) -> None:
 
 
 def _past(source: Path, params: ScorerParams) -> Past:
-    """Learn from every case of a directory whose cause is known."""
+    """Learn from every case of a directory whose cause is known; a case that cannot be read is told and left out."""
+    from components.cli.batch import printable
     from components.rootcause.diagnosis import diagnose
     from components.rootcause.past import described, learned
     from components.rootcause.reading import read_case
 
-    incidents = []
+    incidents, refused = [], 0
     for folder in _subfolders(source):
-        case = read_case(folder)
+        try:
+            case = read_case(folder)
+        except InputError as error:
+            refused += 1
+            print(printable(f"warning: left out of --past: {error}"), file=sys.stderr)
+            continue
         if case.incident.cause:
             standings = diagnose(case, params.model_copy(update={"abstain": False})).standings
             incidents.append(described(folder.name, case, standings, case.incident.cause))
     try:
         return learned(incidents)
     except InputError as error:
-        raise InputError(f"--past {source}: {error}") from None
+        unread = f" ({refused} could not be read)" if refused else ""
+        raise InputError(f"--past {source}: {error}{unread}") from None
 
 
 def _diagnose_case(

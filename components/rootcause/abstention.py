@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.rootcause.deviation import Deviation
-from components.rootcause.naming import sense
+from components.rootcause.naming import KINDS, sense
 from components.rootcause.periods import JITTER, Floats, Periods
 from components.rootcause.series import at_share
 from components.rootcause.signals import MAX_STRENGTH, Signal, strengths
@@ -22,6 +22,10 @@ _MARGIN = 1.85
 #: With the metric it was noticed in at hand: bits of surprise, in it and in the strongest signal together, and the
 #: least that the signal must stand out by. At 3.7 bits one normal window in forty is taken for an incident.
 _BITS, _LEAST = 3.7, 0.25
+#: More requests, and what nobody knows the meaning of, change without any trouble.
+_TELLING = frozenset(KINDS) - {"traffic"}
+#: So many samples in a row are off, up to the last, where a metric has changed rather than blinked.
+_STAYS = 3
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,8 @@ class Alarm:
     """found: the strongest signal of the incident; usual: the strongest of all normal windows but one in twenty.
 
     together: all signals of the service that has most;
-    noticed_bits: -log2 of the share of normal windows in which the noticed metric did as much, NaN where it is unknown.
+    noticed_bits: -log2 of the share of normal windows in which the noticed metric did as much, NaN where it is unknown;
+    stepped: metrics of one service that never moved before and changed to stay, as surprising as `stepped_bits`.
     """
 
     found: float
@@ -37,11 +42,13 @@ class Alarm:
     windows: int
     together: float = 0.0
     noticed_bits: float = math.nan
+    stepped: tuple[Signal, ...] = ()
+    stepped_bits: float = 0.0
 
     @property
     def abnormal(self) -> bool:
         if math.isnan(self.noticed_bits):
-            return self.together - self.usual > _MARGIN
+            return self.together - self.usual > _MARGIN or self.stepped_bits >= _BITS
         above = self.found - self.usual
         return above >= _LEAST and above + self.noticed_bits >= _BITS
 
@@ -52,17 +59,37 @@ def alarm(
     together: float,
     noticed: Deviation | None = None,
     when: Periods | None = None,
+    series: int = 1,
 ) -> Alarm:
     """Compare the strongest signal with the strongest ones of the case's normal windows.
 
     together: the combined strength of the service that has most.
-    noticed: the deviation of the metric that the incident was noticed in, where that is among the case's.
+    noticed: the deviation of the metric that the incident was noticed in, where that is among the case's; series: how
+    many the case has.
     """
     found = max((s.strength for s in signals), default=0.0)
     slots = _strongest_of_windows(signals, min_deviation)
     usual = float(np.quantile(slots, 0.95)) if len(slots) >= _MIN_WINDOWS else 0.0
     bits = surprise(noticed, when) if noticed and when else math.nan
-    return Alarm(found, min(usual, MAX_STRENGTH - 1), len(slots), together, bits)
+    stepped, stepped_bits = _stepped(signals, series)
+    return Alarm(found, min(usual, MAX_STRENGTH - 1), len(slots), together, bits, stepped, stepped_bits)
+
+
+def _stepped(signals: Sequence[Signal], series: int) -> tuple[tuple[Signal, ...], float]:
+    """The metrics of one service, each of another kind, that never moved before and changed to stay; and the bits.
+
+    A metric that changes once does so at any of its samples; two kinds that do so together do it by chance once in the
+    product of their samples, in as many ways as there are series that might have.
+    """
+    found: dict[str, dict[str, Signal]] = {}
+    for signal in signals:
+        item = signal.deviation
+        if item and item.constant and item.stays >= _STAYS and signal.strength > 0 and signal.kind in _TELLING:
+            found.setdefault(signal.service, {}).setdefault(signal.kind, signal)
+    together = [tuple(kinds.values()) for _, kinds in sorted(found.items()) if len(kinds) > 1]
+    bits = [sum(math.log2(s.deviation.samples) for s in group if s.deviation) - math.log2(series) for group in together]
+    best = max(range(len(bits)), key=bits.__getitem__, default=None)
+    return ((), 0.0) if best is None else (together[best], bits[best])
 
 
 def _strongest_of_windows(signals: Sequence[Signal], min_deviation: float) -> Floats:

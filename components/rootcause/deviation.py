@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from components.rootcause.periods import JITTER, Floats, Periods
 from components.rootcause.series import Series, at_shares
@@ -37,7 +38,7 @@ class Deviation:
     coverage: normal samples relative to the case's other series, at most 1;
     before_z: the samples just before the incident can have begun, the latest first, in its direction; each no more than
     those after it; late_z: the most that any sample deviates by from shortly before it was noticed on;
-    samples: normal ones; constant: they had no spread.
+    samples: normal ones; constant: they had no spread; stays: the samples in a row, up to the last, in which it is off.
     """
 
     series: Series
@@ -55,6 +56,7 @@ class Deviation:
     late_z: float = math.inf
     samples: int = 0
     constant: bool = False
+    stays: int = 1
 
 
 def deviations(found: Iterable[Series], when: Periods) -> list[Deviation]:
@@ -79,6 +81,7 @@ def _deviations(
         return []
     offset = block.values - block.medians[:, None]
     excursion = np.abs(offset[:, windows[0]]).max(axis=1)
+    stays = _stays(offset[:, windows[0]], excursion)
     scale = scales(block, pooled, excursion)
     moved = np.flatnonzero(scale > 0)
     if not len(moved):
@@ -112,10 +115,20 @@ def _deviations(
                 late_z=float(late_z[row]),
                 samples=block.samples,
                 constant=bool(block.spreads[place] <= 0),
+                stays=int(stays[place]),
             ),
         )
         for row, place in enumerate(moved.tolist())
     ]
+
+
+def _stays(offset: Floats, excursion: Floats) -> npt.NDArray[np.int64]:
+    """Per row how many samples it is off by a third of its excursion in a row up to the last, at least 1.
+
+    What goes and comes back has not changed, however far it went.
+    """
+    off = np.abs(offset) >= np.maximum(excursion, 1e-300)[:, None] / 3
+    return np.asarray(np.maximum(1, np.minimum.accumulate(off[:, ::-1], axis=1).sum(axis=1)), dtype=np.int64)
 
 
 def _before(times: Floats, z: Floats, when: Periods, step: float) -> Floats:

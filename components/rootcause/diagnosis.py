@@ -67,7 +67,8 @@ def diagnose(case: Case, params: ScorerParams, past: Past | None = None) -> Diag
     when = periods(case.incident, params, case.first())
     spans = enriched(case.spans)
     graph = call_graph(_edges(case, spans))
-    moved = _moved(case, spans, when)
+    found = series_of(case.metrics) + series_of(span_metrics(spans), "spans")
+    moved = deviations(found, when)
     groups = alert_groups(case.alerts, graph)
     signals = _signals(case, spans, moved, when, params) + alert_signals(groups)
     noticed = case.incident.service
@@ -85,12 +86,12 @@ def diagnose(case: Case, params: ScorerParams, past: Past | None = None) -> Diag
         flow,
         alerted,
     )
-    abstained, reason = _verdict(case, signals, moved, standings, when, params)
+    abstained, reason = _verdict(case, signals, moved, standings, when, params, len(found))
     this = described("", case, standings) if past else None
     if past and this:
         standings = reordered(past, this, standings)
-    found = Found(standings, moved, graph, changes, noticed, case.incident.metric, when, params)
-    causes = [] if abstained else causes_of(found)
+    known = Found(standings, moved, graph, changes, noticed, case.incident.metric, when, params)
+    causes = [] if abstained else causes_of(known)
     if past and this and causes:
         causes[0]["evidence"].append(recalled(past, this, causes[0]["service"]))
     elapsed_ms = round(1000 * (time.perf_counter() - begun), 1)
@@ -102,10 +103,6 @@ def _edges(case: Case, spans: pl.DataFrame) -> list[tuple[str, str]]:
     alerted = case.alerts.filter(pl.col("signal") == "trace").drop_nulls(["service", "peer"]).select("service", "peer")
     seen = call_statistics(spans).select("caller", "callee").rows()
     return sorted({*given, *alerted.rows(), *seen})
-
-
-def _moved(case: Case, spans: pl.DataFrame, when: Periods) -> list[Deviation]:
-    return deviations(series_of(case.metrics) + series_of(span_metrics(spans), "spans"), when)
 
 
 def _signals(
@@ -164,6 +161,7 @@ def _verdict(
     standings: Sequence[Standing],
     when: Periods,
     params: ScorerParams,
+    series: int,
 ) -> tuple[bool, str]:
     if not moved and not signals:
         return True, (
@@ -173,7 +171,7 @@ def _verdict(
     told = (case.incident.service, case.incident.metric)
     noticed = next((item for item in moved if (item.series.service, item.series.metric) == told), None)
     together = max((standing.strength for standing in standings), default=0.0)
-    seen = alarm(signals, params.min_deviation, together, noticed, when)
+    seen = alarm(signals, params.min_deviation, together, noticed, when, series)
     # Whoever raised the alerts has judged already.
     judged = not moved and not case.alerts.is_empty()
     if seen.found <= 0 or (params.abstain and not judged and not seen.abnormal):
@@ -184,6 +182,7 @@ def _verdict(
 def _compared(seen: Alarm, noticed: Deviation | None) -> str:
     text = f"the strongest signal is {2**seen.found:.3g} times the bar, normal windows reach {2**seen.usual:.2g}"
     if noticed is None or math.isnan(seen.noticed_bits):
-        return text
+        names = " and ".join(f"{signal.service} {signal.metric}" for signal in seen.stepped)
+        return f"{text}; {names} never moved before and changed together" if names else text
     share = 2**-seen.noticed_bits
     return f"{text}; {noticed.series.service} {noticed.series.metric} does as much in {share:.1%} of normal windows"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
@@ -31,7 +32,7 @@ def draw(diagnosis: Diagnosis, title: str) -> bytes:
     figure = pyplot.figure(figsize=(13, 7), layout="constrained")
     grid = figure.add_gridspec(max(1, len(signals)), 2, width_ratios=(1.1, 1))
     heading = f"{title}: {diagnosis.causes[0]['service']}" if diagnosis.causes else f"{title}: no cause"
-    figure.suptitle(heading, fontsize=12)
+    figure.suptitle(_plain(heading), fontsize=12)
     _graph(figure.add_subplot(grid[:, 0]), diagnosis)
     axis: Axes | None = None
     for row, signal in enumerate(signals):
@@ -43,10 +44,18 @@ def draw(diagnosis: Diagnosis, title: str) -> bytes:
             "minutes from the time it was noticed (red); dashed: onset; band: median ± 3 spreads", fontsize=8
         )
     buffer = io.BytesIO()
-    # No creation date in the file: the same diagnosis gives the same bytes.
-    figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+    with warnings.catch_warnings():
+        # Of names in scripts that the font lacks a box is drawn.
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        # No creation date in the file: the same diagnosis gives the same bytes.
+        figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
     pyplot.close(figure)
     return buffer.getvalue()
+
+
+def _plain(name: str) -> str:
+    """A name without the control characters that a file's content smuggles in."""
+    return "".join(sign if sign.isprintable() else "�" for sign in name)
 
 
 def _signals(diagnosis: Diagnosis) -> list[Signal]:
@@ -73,7 +82,7 @@ def _graph(axis: Axes, diagnosis: Diagnosis) -> None:
     nodes = nx.draw_networkx_nodes(
         graph, places, ax=axis, node_color=scores, cmap=_COLOURS, vmin=0, vmax=top, edgecolors="0.3", node_size=350
     )
-    labels = {name: name if len(name) <= 22 else name[:21] + "…" for name in names}
+    labels = {name: _plain(name if len(name) <= 22 else name[:21] + "…") for name in names}
     for name, place in places.items():
         # Offsets in points: labels sit above their node whatever the spread of the graph.
         axis.annotate(labels[name], place, (0, 12), textcoords="offset points", ha="center", fontsize=8)
@@ -118,5 +127,5 @@ def _series(axis: Axes, signal: Signal, diagnosis: Diagnosis) -> None:
     axis.axvline(0, color="tab:red", linewidth=1)
     if not np.isnan(item.onset_s):
         axis.axvline((item.onset_s - when.noticed) / 60, color="tab:orange", linewidth=1, linestyle="--")
-    axis.set_title(f"{signal.service} {signal.metric}", fontsize=8, loc="left", pad=2)
+    axis.set_title(_plain(f"{signal.service} {signal.metric}"), fontsize=8, loc="left", pad=2)
     axis.tick_params(labelsize=7)

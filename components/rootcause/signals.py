@@ -127,7 +127,8 @@ def log_signals(changes: Sequence[LogChange], min_deviation: float) -> list[Sign
     """The signals of log templates that are new or multiplied."""
     found = []
     for change in changes:
-        value = _LOG_WEIGHT[change.gravity] * (1 - _FAMILIAR * change.seen) * strength(change.surprise, 0.0, min_deviation / 4)
+        weight = _LOG_WEIGHT[change.gravity] * (1 - _FAMILIAR * change.seen)
+        value = weight * strength(change.surprise, 0.0, min_deviation / 4)
         usual = "not usual before" if not change.expected else f"{change.expected:.1f} expected"
         text = f"{change.count} log lines “{change.template[:120]}” ({usual}), first at {clock(change.first_s)}"
         told = said(change.template) if change.gravity else None

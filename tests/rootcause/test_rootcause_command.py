@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import warnings
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from components.cli.__main__ import main
-from tests.rootcause.cases import DB_FAULT, case, metrics, write_case
+from components.rootcause.diagnosis import diagnose
+from components.rootcause.plot import draw
+from components.rootcause.specs import ScorerParams
+from tests.rootcause.cases import DB_FAULT, case, frame, metrics, write_case
 
 
 def _run(*arguments: object) -> int:
@@ -39,6 +44,17 @@ def test_names_with_dollar_signs_are_drawn_as_they_are(folder: Path, tmp_path: P
         file.write_text(file.read_text().replace("db", "d$^{$b"))
     odd = folder.rename(folder.with_name("odd $^{$"))
     assert _run(odd, "--output", tmp_path / "out.json", "--plot", tmp_path / "out.png") == 0
+
+
+def test_names_with_control_characters_or_foreign_scripts_are_drawn_without_a_word():
+    odd = {"db": "d\0b\x1b[31m", "shop": "商店 🐟"}
+    renamed = dataclasses.replace(
+        case(metrics(DB_FAULT).with_columns(pl.col("service").replace(odd))),
+        calls=frame("calls", [("web", odd["shop"]), (odd["shop"], odd["db"])]),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert draw(diagnose(renamed, ScorerParams()), "a\0case").startswith(b"\x89PNG")
 
 
 def test_all_but_the_clock_reading_is_the_same_bytes_again(folder: Path, tmp_path: Path):

@@ -102,6 +102,30 @@ def test_what_was_learned_reaches_every_process(tmp_path: Path, capsys):
     assert "12 of 12 done" in capsys.readouterr().out
 
 
+def _broken(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "incident.json").write_text('{"time": ')
+    return folder
+
+
+def test_a_past_case_that_cannot_be_read_is_told_and_left_out(tmp_path: Path, capsys):
+    past, now, out = _write(tmp_path / "past", 12), write_case(tmp_path / "now", _case("db")), tmp_path / "out.json"
+    _broken(past / "torn")
+    assert main(["diagnose", str(now), "--past", str(past), "--output", str(out)]) == 0
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert warning.startswith(f"warning: left out of --past: {past / 'torn' / 'incident.json'}: not JSON")
+    told = [item["text"] for item in json.loads(out.read_text())["causes"][0]["evidence"] if item["type"] == "past"]
+    assert "of 12 past incidents" in told[0]
+
+
+def test_a_past_of_which_nothing_can_be_read_is_refused(tmp_path: Path, capsys):
+    now = write_case(tmp_path / "now", _case("db"))
+    past = _broken(tmp_path / "past" / "torn").parent
+    assert main(["diagnose", str(now), "--past", str(past), "--output", str(tmp_path / "out.json")]) == 2
+    assert "(1 could not be read)" in capsys.readouterr().err
+    assert not (tmp_path / "out.json").exists()
+
+
 @pytest.mark.parametrize(("number", "told"), [(3, "3 past incidents have a known cause"), (0, "no such directory")])
 def test_a_past_that_teaches_nothing_is_refused(number, told, tmp_path: Path, capsys):
     past, now = _write(tmp_path / "past", number), write_case(tmp_path / "now", _case("db"))
