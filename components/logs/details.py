@@ -15,7 +15,7 @@ from components.logs.folding import Places
 from components.logs.shapes import BlockCodes
 from components.logs.shaping import Keys, Shaper, picked
 from components.logs.slicing import Bytes, Pieces, cut_field, cut_parameters, find_parameters
-from components.logs.source import Block, Source, as_series, as_text
+from components.logs.source import Block, Source, as_text
 from components.logs.stamps import read_stamps
 
 #: Keys whose places are remembered from block to block; past this the memory starts anew.
@@ -139,7 +139,7 @@ def _frame(keys: Keys, templates: pl.Series) -> pl.DataFrame:
     first = np.zeros(len(keys.shapes), dtype=np.int64)
     first[keys.key_of[::-1]] = np.arange(len(keys.key_of))[::-1]
     shapes = pl.Series("shape", keys.shapes, dtype=pl.String)
-    return pl.DataFrame([as_series(keys.lines), shapes, templates.gather(first).alias("template")])
+    return pl.DataFrame([keys.lines, shapes, templates.gather(first).alias("template")])
 
 
 def _take(block: Block, rows: npt.NDArray[np.intp]) -> Block:

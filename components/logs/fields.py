@@ -8,7 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from components.logs.source import Source, as_series
+from components.logs.reading import as_series
+from components.logs.source import Source
 
 SCHEMA = {"line": pl.Int64, "name": pl.String, "value": pl.String}
 # A value is quoted, or ends where a list of pairs goes on; a name begins a word.

@@ -160,11 +160,21 @@ def _kind(column: Sequence[re.Match[str]], lines: int, before: Sequence[str]) ->
             continue
         if kind in ("component", "dotted") and "dotted" in before:
             continue
-        if sum(bool(pattern.fullmatch(word[0])) for word in column) >= _AGREED * lines > 0:
+        if _most_match(column, pattern, lines):
             return "flag" if kind == "number" and _few(column, 2) else kind
     # Few different words in a column that is filled up with spaces: names of channels, not sentences.
     padded = [word for word in column if word.string[word.end() : word.end() + 2] == "  "]
     return "padded" if len(padded) >= _AGREED * lines and _few(column, 5) and lines >= _MANY else "word"
+
+
+def _most_match(column: Sequence[re.Match[str]], pattern: re.Pattern[str], lines: int) -> bool:
+    """Whether words of this pattern stand in nearly all lines; looked at no longer than it is open."""
+    spare = len(column) - _AGREED * lines
+    for word in column:
+        if spare < 0:
+            return False
+        spare -= not pattern.fullmatch(word[0])
+    return spare >= 0 and lines > 0
 
 
 def _few(column: Sequence[re.Match[str]], different: int) -> bool:

@@ -76,14 +76,16 @@ VARIABLE, SURE_VARIABLE = _variable(_NUMBERED), _variable(_SURE)
 
 def shape(message: pl.Expr, *, names: bool = False) -> pl.Expr:
     """The messages with each variable part replaced by `<*>`; `names`: short names with a number in them stay."""
+    # Each column of the expression stands in it once: polars would mask twice for a `when` of two branches.
     masked = message.str.head(MAX_CHARS).str.replace_all(SURE_VARIABLE if names else VARIABLE, WILDCARD)
-    return pl.when(_is_long(message)).then(masked + WILDCARD).otherwise(masked)
+    return masked + pl.when(_is_long(message)).then(pl.lit(WILDCARD)).otherwise(pl.lit(""))
 
 
 def variables(message: pl.Expr, *, names: bool = False) -> pl.Expr:
     """The parts that `shape` replaced, in order, as lists: one per `<*>` of the shape."""
     found = message.str.head(MAX_CHARS).str.extract_all(SURE_VARIABLE if names else VARIABLE)
-    return pl.when(_is_long(message)).then(found.list.concat(message.str.slice(MAX_CHARS))).otherwise(found)
+    rest = pl.concat_list(message.str.slice(MAX_CHARS))
+    return found.list.concat(pl.when(_is_long(message)).then(rest).otherwise(pl.lit([], pl.List(pl.String))))
 
 
 def template_id(template: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 
 from components.core.errors import InputError
@@ -35,6 +36,11 @@ def read_lines(path: Path, size: int | None = None) -> Iterator[pa.LargeStringAr
     """
     for block in _whole_lines(as_utf8(read_bytes(path, size))):
         yield _split(block)
+
+
+def as_series(lines: pa.LargeStringArray) -> pl.Series:
+    """The same lines as a column, none of them copied."""
+    return pl.Series("line", pl.from_arrow(lines), dtype=pl.String)
 
 
 def read_part(path: Path, start: int, size: int) -> pa.LargeStringArray:

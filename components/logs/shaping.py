@@ -33,7 +33,7 @@ class Keys:
     key_of: each line's row among the keys.
     """
 
-    lines: pa.LargeStringArray
+    lines: pl.Series
     shapes: list[str]
     numbers: Codes
     key_of: Codes
@@ -70,7 +70,7 @@ class Shaper:
             key_of[rows] = len(keys) + of
             keys += restored
         numbers = np.fromiter((entry[0] for entry in told), dtype=np.int64, count=len(told))
-        return Keys(pa.array(keys, pa.large_string()), [entry[1] for entry in told], numbers, key_of)
+        return Keys(pl.Series("line", keys, dtype=pl.String), [entry[1] for entry in told], numbers, key_of)
 
     def _kept(self, lines: list[str], told: list[tuple[int, str, bool]]) -> list[Places]:
         """Where the digits stand that stay in the shapes of folded lines."""
@@ -110,6 +110,6 @@ def picked(lines: pa.LargeStringArray, rows: npt.NDArray[np.intp]) -> pa.LargeSt
 
 
 def _indices(encoded: pa.DictionaryArray) -> Codes:
-    # to_numpy() imports pandas, which takes as long as a hundred megabytes of logs.
+    # to_numpy() imports pandas, which takes as long as a hundred megabytes of logs; so does pa.array() of a list.
     indices = encoded.indices
     return np.frombuffer(indices.buffers()[1], dtype=np.int32, count=len(indices)).astype(np.int64)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from components.logs.masking import WILDCARD
-from components.logs.skeletons import free_words
+from components.logs.skeletons import CELLS, free_words, runs
 
 Keys = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
@@ -27,8 +27,6 @@ MAX_WORDS, MAX_LENGTH, MAX_WILDCARDS = 128, 2048, 64
 _ROUNDS = 8
 # A value found in one place lets words be told in another; after the third look there is hardly anything new.
 _LOOKS = 3
-# Numbers that are sorted at once; more would take memory, fewer time.
-_CELLS = 2_000_000
 #: Joins the words that a shape is cut into beside its spaces: in `user=root` the value alone is free.
 _GLUE = "\x1f"
 #: Words that look like values: names with a number, dotted names, literals of programming languages, and units.
@@ -185,7 +183,7 @@ class _Group:
     def _votes(self, present: Keys, sums: Keys, weights: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """For each shape and word: the weight of the distinct shapes that are the same but for that word."""
         votes = np.zeros(present.shape, dtype=np.int64)
-        step = max(1, _CELLS // len(present))
+        step = max(1, CELLS // len(present))
         for place in range(0, self.length, step):
             some = slice(place, place + step)
             votes[:, some] = _votes_of_places(sums[:, None] - present[:, some], weights[:, some])
@@ -194,12 +192,8 @@ class _Group:
 
 def _votes_of_places(rest: Keys, weights: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """For each row and column: the weights of the column's rows with an equal `rest`, where there are several."""
-    order = rest.argsort(axis=0)
-    ranked = np.take_along_axis(rest, order, axis=0)
-    begins = np.ones(ranked.shape, dtype=bool)
-    begins[1:] = ranked[1:] != ranked[:-1]
     # Groups are numbered through all columns, so that one count serves them all.
-    group = np.cumsum(begins.T.ravel()).reshape(begins.T.shape).T - 1
+    order, group = runs(rest)
     totals = np.bincount(group.ravel(), weights=np.take_along_axis(weights, order, axis=0).ravel()).astype(np.int64)
     several = np.bincount(group.ravel()) > 1
     votes = np.empty(rest.shape, dtype=np.int64)

@@ -13,6 +13,8 @@ import numpy.typing as npt
 Keys = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 
+#: Numbers that are sorted at once; more would take memory, fewer time.
+CELLS = 2_000_000
 #: A skeleton is one statement's where this share of the shapes with its rarest word have it.
 _OWN = 0.5
 #: A word is told from the skeleton's by being this many times as rare as it is common: 2, 3, 4, 6, 8, 12, …
@@ -75,7 +77,17 @@ def _statements(
 def _frequencies(terms: Keys) -> npt.NDArray[np.int64]:
     """How many shapes have each word in its place."""
     found = np.empty(terms.shape, dtype=np.int64)
-    for place in range(terms.shape[1]):
-        _, of, counts = np.unique(terms[:, place], return_inverse=True, return_counts=True)
-        found[:, place] = counts[of]
+    step = max(1, CELLS // len(terms))
+    for place in range(0, terms.shape[1], step):
+        order, run = runs(terms[:, place : place + step])
+        np.put_along_axis(found[:, place : place + step], order, np.bincount(run.ravel())[run], axis=0)
     return found
+
+
+def runs(cells: Keys) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int64]]:
+    """The order that sorts each column, and of its sorted cells the number of their value, counted through all."""
+    order = cells.argsort(axis=0)
+    ranked = np.take_along_axis(cells, order, axis=0)
+    begins = np.ones(ranked.shape, dtype=bool)
+    begins[1:] = ranked[1:] != ranked[:-1]
+    return order, np.cumsum(begins.T.ravel()).reshape(begins.T.shape).T - 1

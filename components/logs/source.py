@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from components.logs.layouts import Layout, json_kind, learn_layout, table_records
-from components.logs.reading import COMPRESSIONS, is_utf16, plain_suffix, read_bytes, read_lines, read_part
+from components.logs.reading import COMPRESSIONS, as_series, is_utf16, plain_suffix, read_bytes, read_lines, read_part
 from components.logs.tables import ROWS, read_tables
 from components.logs.wrappers import find_wrapper, loki_table
 
@@ -65,10 +65,6 @@ class Source:
         if block.rows is not None:
             return table_records(block.rows, year)
         return self.layout.records(as_series(block.lines), year)
-
-
-def as_series(lines: pa.LargeStringArray) -> pl.Series:
-    return pl.Series("line", pl.from_arrow(lines), dtype=pl.String)
 
 
 def as_text(column: pl.Series) -> pa.LargeStringArray:
