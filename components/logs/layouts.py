@@ -253,6 +253,8 @@ def trace_in_text(message: pl.Expr) -> pl.Expr:
 
 
 def _object(line: str) -> dict[str, Any] | None:
+    if not line.lstrip().startswith("{"):
+        return None
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):

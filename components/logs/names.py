@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from components.logs.folding import MIN_HEX_RUN, Places, spread
 from components.logs.masking import WILDCARD, variables
+from components.logs.reading import as_series, numbered
 
 # Two letters and a digit make an id. Three ones are a variable anywhere, fewer may belong to a name (ssh2-------).
 _FEWEST = 3
@@ -71,9 +72,8 @@ def restore(
     array = pa.LargeBinaryArray.from_buffers(
         pa.large_binary(), len(rows), [None, pa.py_buffer(ends), pa.py_buffer(told)]
     )
-    encoded = array.dictionary_encode()
-    whole = [_line(keys, kept, one) for one in encoded.dictionary.to_pylist()]
-    return whole, np.frombuffer(encoded.indices.buffers()[1], dtype=np.int32, count=len(rows)).astype(np.int64)
+    distinct, place = numbered(as_series(array))
+    return [_line(keys, kept, one) for one in distinct], place
 
 
 def _line(keys: Sequence[str], kept: Sequence[Places], told: bytes) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import io
 import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
@@ -17,6 +20,9 @@ from components.core.errors import InputError
 #: Bytes of one block; large enough to keep the vectorized kernels at full speed, small enough that a few
 #: blocks and their columns stay far below a gigabyte.
 BLOCK_BYTES = 16 << 20
+
+#: Bytes in which the end of a line is sought, and bytes that are looked at together, so that they stay in the cache.
+_TAIL, _CHUNK = 1 << 16, 1 << 19
 
 COMPRESSIONS = (".gz", ".zst")
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
@@ -38,9 +44,28 @@ def read_lines(path: Path, size: int | None = None) -> Iterator[pa.LargeStringAr
         yield _split(block)
 
 
-def as_series(lines: pa.LargeStringArray) -> pl.Series:
-    """The same lines as a column, none of them copied."""
-    return pl.Series("line", pl.from_arrow(lines), dtype=pl.String)
+@dataclass(frozen=True)
+class _Exported:
+    """An Arrow array as any of Arrow's own kind: polars imports all of pyarrow.compute for one of pyarrow."""
+
+    array: pa.Array
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> object:
+        return self.array.__arrow_c_array__(requested_schema)
+
+
+def as_series(texts: pa.Array) -> pl.Series:
+    """The same texts or bytes as a column, none of them copied."""
+    return pl.Series("line", _Exported(texts))
+
+
+def numbered(values: pl.Series) -> tuple[pl.Series, npt.NDArray[np.int64]]:
+    """The distinct values of a column in the order of their first row, and each row's place among them."""
+    rows = values.rename("value").to_frame().with_row_index("row")
+    groups = rows.group_by("value", maintain_order=True).agg("row")
+    place = np.empty(len(values), dtype=np.int64)
+    place[groups["row"].explode().to_numpy()] = np.repeat(np.arange(len(groups)), groups["row"].list.len())
+    return groups["value"], place
 
 
 def read_part(path: Path, start: int, size: int) -> pa.LargeStringArray:
@@ -98,11 +123,20 @@ def _decompressed(path: Path, size: int) -> Iterator[bytes]:
 
 
 def _stored(path: Path, size: int) -> Iterator[bytes]:
-    with path.open("rb") as stream:
+    with path.open("rb", buffering=0) as stream:
         left = size
-        while left > 0 and (piece := stream.read(min(BLOCK_BYTES, left))):
+        while left > 0 and (piece := stream.read(_to_line_end(stream, min(BLOCK_BYTES, left)))):
             left -= len(piece)
             yield piece
+
+
+def _to_line_end(stream: io.FileIO, size: int) -> int:
+    """At most so many bytes, as many as end a line where one ends near: such a piece is used without a copy."""
+    at = stream.tell()
+    stream.seek(at + max(0, size - _TAIL))
+    cut = stream.read(min(_TAIL, size)).rfind(b"\n") + 1
+    stream.seek(at)
+    return max(0, size - _TAIL) + cut if cut else size
 
 
 def _unzstd(pieces: Iterable[bytes], path: Path) -> Iterator[bytes]:
@@ -160,7 +194,9 @@ def _whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
     held: list[bytes | memoryview] = []
     for piece in pieces:
         cut = piece.rfind(b"\n") + 1
-        if cut:
+        if cut == len(piece) and not held:
+            yield piece
+        elif cut:
             yield b"".join([*held, memoryview(piece)[:cut]])
             held = [piece[cut:]] if cut < len(piece) else []
         elif piece:
@@ -174,7 +210,7 @@ def _split(block: bytes) -> pa.LargeStringArray:
         block = block.replace(b"\r\n", b"\n")
     if block and not block.endswith(b"\n"):
         block += b"\n"
-    ends = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == ord("\n"))
+    ends = _line_ends(np.frombuffer(block, dtype=np.uint8))
     # The text without its newlines, so that a line ends where the next one begins.
     offsets = np.concatenate([[0], ends - np.arange(len(ends))]).astype(np.int64)
     text = block.replace(b"\n", b"")
@@ -184,3 +220,9 @@ def _split(block: bytes) -> pa.LargeStringArray:
     except pa.ArrowInvalid:
         return _split(block.decode("utf-8", errors="replace").encode())
     return lines
+
+
+def _line_ends(text: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    chunks = range(0, len(text), _CHUNK)
+    ends = [np.flatnonzero(text[at : at + _CHUNK] == ord("\n")) + at for at in chunks]
+    return np.concatenate(ends) if ends else np.empty(0, dtype=np.int64)

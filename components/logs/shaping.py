@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ import pyarrow as pa
 from components.logs.folding import Places, fold
 from components.logs.masking import shape
 from components.logs.names import digits_kept, restore
+from components.logs.reading import as_series, numbered
 
 #: Text of distinct lines whose shapes are remembered from block to block; past this the memory starts anew.
 MAX_REMEMBERED_BYTES = 64 << 20
@@ -51,11 +53,13 @@ class Shaper:
         self._digits: dict[int, Places] = {}
         self._number = count()
         self._bytes = 0
+        # Two threads that meet new lines mostly meet the same ones: the second waits for the first.
+        self._lock = Lock()
 
     def keys_of(self, lines: pa.LargeStringArray) -> Keys:
         """A line's key is the folded line; where its shape keeps digits (ssh2), these are put back into it."""
-        folded = fold(lines).dictionary_encode()
-        keys, key_of = folded.dictionary.to_pylist(), _indices(folded)
+        distinct, key_of = numbered(as_series(fold(lines)))
+        keys = distinct.to_list()
         told = self._look_up(keys)
         named = np.fromiter((entry[2] for entry in told), dtype=bool, count=len(told))
         if named.any():
@@ -88,6 +92,13 @@ class Shaper:
 
     def _look_up(self, lines: list[str]) -> list[tuple[int, str, bool]]:
         known = self._known
+        if all(map(known.__contains__, lines)):
+            return [known[line] for line in lines]
+        with self._lock:
+            return self._look_up_new(lines)
+
+    def _look_up_new(self, lines: list[str]) -> list[tuple[int, str, bool]]:
+        known = self._known
         new = [line for line in lines if line not in known]
         if new:
             self._bytes += sum(map(len, new)) + _ENTRY_BYTES * len(new)
@@ -107,9 +118,3 @@ def picked(lines: pa.LargeStringArray, rows: npt.NDArray[np.intp]) -> pa.LargeSt
     """These rows of the lines."""
     # Not pa.array(rows): it imports pandas to see whether rows are of its making.
     return lines.take(pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows.astype(np.int64))]))
-
-
-def _indices(encoded: pa.DictionaryArray) -> Codes:
-    # to_numpy() imports pandas, which takes as long as a hundred megabytes of logs; so does pa.array() of a list.
-    indices = encoded.indices
-    return np.frombuffer(indices.buffers()[1], dtype=np.int32, count=len(indices)).astype(np.int64)

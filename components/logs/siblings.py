@@ -114,8 +114,9 @@ class _Group:
         self.values = words["values"].copy()
         self.values[:, 1:] |= words["before_value"][:, :-1]
         self.wild: Flags = np.zeros(self.hashes.shape, dtype=bool)
-        random = np.random.default_rng(0)
-        self.places = random.integers(1, 2**63, size=(2, self.length), dtype=np.uint64) | np.uint64(1)
+        # Two odd numbers for each place, by which a word there is told from the same word elsewhere.
+        drawn = pl.int_range(2 * self.length, eager=True).hash(seed=2).to_numpy() | np.uint64(1)
+        self.places: Keys = drawn.reshape(2, self.length)
 
     def find(self, known: Keys) -> Keys:
         """Mark the variable words, `known` being hashes of values found so far; returns the values of this group."""

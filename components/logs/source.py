@@ -98,7 +98,7 @@ def _sample(path: Path, size: int) -> list[str]:
     sample: list[str] = []
     for lines in parts:
         step = max(1, len(lines) * len(parts) // _SAMPLE)
-        sample += lines[::step].to_pylist()[: _SAMPLE // len(parts)]
+        sample += as_series(lines).gather_every(step).to_list()[: _SAMPLE // len(parts)]
     return sample
 
 
