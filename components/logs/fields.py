@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from components.logs.reading import as_series
+from components.logs.columns import as_series
 from components.logs.source import Source
 
 SCHEMA = {"line": pl.Int64, "name": pl.String, "value": pl.String}

@@ -25,7 +25,7 @@ _ONE, _LETTERS, _DIGITS = ord("1"), 6, 10
 #: UUIDs, trace and span ids, digests.
 MIN_HEX_RUN = 16
 #: Bytes of whole lines that are folded at once.
-_CHUNK = 512 << 10
+_CHUNK = 1 << 20
 
 
 def fold(lines: pa.LargeStringArray) -> pa.LargeStringArray:

@@ -13,11 +13,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from components.logs.columns import as_series, numbered
 from components.logs.folding import MIN_HEX_RUN, Places, spread
 from components.logs.masking import WILDCARD, variables
-from components.logs.reading import as_series, numbered
 
-# Two letters and a digit make an id. Three ones are a variable anywhere, fewer may belong to a name (ssh2-------).
+# An id has half as many ones as signs. Three are a variable anywhere, fewer may belong to a name (ssh2-------).
 _FEWEST = 3
 _FOLDED_ID = re.compile(rb"[1-]{%d,}" % MIN_HEX_RUN)
 

@@ -7,22 +7,19 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-import polars as pl
 import pyarrow as pa
 
 from components.core.errors import InputError
+from components.logs.columns import split, split_pieces
 
 #: Bytes of one block; large enough to keep the vectorized kernels at full speed, small enough that a few
 #: blocks and their columns stay far below a gigabyte.
 BLOCK_BYTES = 16 << 20
-
-#: Bytes in which the end of a line is sought, and bytes that are looked at together, so that they stay in the cache.
-_TAIL, _CHUNK = 1 << 16, 1 << 19
+#: Bytes that are read at once, and in which the end of a line is sought.
+PIECE_BYTES, _TAIL = 1 << 20, 1 << 14
 
 COMPRESSIONS = (".gz", ".zst")
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
@@ -40,32 +37,7 @@ def read_lines(path: Path, size: int | None = None) -> Iterator[pa.LargeStringAr
     Bytes that are not UTF-8 become U+FFFD; every line is kept, however long. InputError where the file is
     absent, empty, or its compressed content is truncated or damaged.
     """
-    for block in _whole_lines(as_utf8(read_bytes(path, size))):
-        yield _split(block)
-
-
-@dataclass(frozen=True)
-class _Exported:
-    """An Arrow array as any of Arrow's own kind: polars imports all of pyarrow.compute for one of pyarrow."""
-
-    array: pa.Array
-
-    def __arrow_c_array__(self, requested_schema: object = None) -> object:
-        return self.array.__arrow_c_array__(requested_schema)
-
-
-def as_series(texts: pa.Array) -> pl.Series:
-    """The same texts or bytes as a column, none of them copied."""
-    return pl.Series("line", _Exported(texts))
-
-
-def numbered(values: pl.Series) -> tuple[pl.Series, npt.NDArray[np.int64]]:
-    """The distinct values of a column in the order of their first row, and each row's place among them."""
-    rows = values.rename("value").to_frame().with_row_index("row")
-    groups = rows.group_by("value", maintain_order=True).agg("row")
-    place = np.empty(len(values), dtype=np.int64)
-    place[groups["row"].explode().to_numpy()] = np.repeat(np.arange(len(groups)), groups["row"].list.len())
-    return groups["value"], place
+    yield from split_pieces(_whole_lines(as_utf8(read_bytes(path, size))), BLOCK_BYTES)
 
 
 def read_part(path: Path, start: int, size: int) -> pa.LargeStringArray:
@@ -74,7 +46,7 @@ def read_part(path: Path, start: int, size: int) -> pa.LargeStringArray:
         stream.seek(start)
         block = stream.read(size)
     begin = block.find(b"\n") + 1 if start else len(codecs.BOM_UTF8) * block.startswith(codecs.BOM_UTF8)
-    return _split(block[begin : block.rfind(b"\n") + 1])
+    return split(block[begin : block.rfind(b"\n") + 1])
 
 
 def is_utf16(path: Path) -> bool:
@@ -87,7 +59,7 @@ def read_block(path: Path, start: int, end: int) -> pa.LargeStringArray:
     """The lines of the bytes from `start` to `end`, which are whole lines."""
     with path.open("rb") as stream:
         stream.seek(start)
-        return _split(stream.read(end - start).removeprefix(codecs.BOM_UTF8 if start == 0 else b""))
+        return split(stream.read(end - start).removeprefix(codecs.BOM_UTF8 if start == 0 else b""))
 
 
 def read_bytes(path: Path, size: int | None = None) -> Iterator[bytes]:
@@ -110,7 +82,7 @@ def _decompressed(path: Path, size: int) -> Iterator[bytes]:
         match path.suffix.lower():
             case ".gz":
                 with gzip.open(path) as stream:
-                    while piece := stream.read(BLOCK_BYTES):
+                    while piece := stream.read(PIECE_BYTES):
                         yield piece
             case ".zst":
                 yield from _unzstd(_stored(path, size), path)
@@ -125,7 +97,7 @@ def _decompressed(path: Path, size: int) -> Iterator[bytes]:
 def _stored(path: Path, size: int) -> Iterator[bytes]:
     with path.open("rb", buffering=0) as stream:
         left = size
-        while left > 0 and (piece := stream.read(_to_line_end(stream, min(BLOCK_BYTES, left)))):
+        while left > 0 and (piece := stream.read(_to_line_end(stream, min(PIECE_BYTES, left)))):
             left -= len(piece)
             yield piece
 
@@ -190,7 +162,7 @@ def _utf16(start: bytes) -> str | None:
 
 
 def _whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Blocks that end where a line ends; the last one may lack its newline."""
+    """Pieces that end where a line ends; the last one may lack its newline."""
     held: list[bytes | memoryview] = []
     for piece in pieces:
         cut = piece.rfind(b"\n") + 1
@@ -203,26 +175,3 @@ def _whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
             held.append(piece)
     if held:
         yield b"".join(held)
-
-
-def _split(block: bytes) -> pa.LargeStringArray:
-    if b"\r" in block:  # One byte is sought ten times as fast as two.
-        block = block.replace(b"\r\n", b"\n")
-    if block and not block.endswith(b"\n"):
-        block += b"\n"
-    ends = _line_ends(np.frombuffer(block, dtype=np.uint8))
-    # The text without its newlines, so that a line ends where the next one begins.
-    offsets = np.concatenate([[0], ends - np.arange(len(ends))]).astype(np.int64)
-    text = block.replace(b"\n", b"")
-    lines = pa.LargeStringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(text))
-    try:
-        lines.validate(full=True)
-    except pa.ArrowInvalid:
-        return _split(block.decode("utf-8", errors="replace").encode())
-    return lines
-
-
-def _line_ends(text: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    chunks = range(0, len(text), _CHUNK)
-    ends = [np.flatnonzero(text[at : at + _CHUNK] == ord("\n")) + at for at in chunks]
-    return np.concatenate(ends) if ends else np.empty(0, dtype=np.int64)

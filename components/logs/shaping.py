@@ -12,10 +12,10 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from components.logs.columns import as_series, numbered
 from components.logs.folding import Places, fold
 from components.logs.masking import shape
 from components.logs.names import digits_kept, restore
-from components.logs.reading import as_series, numbered
 
 #: Text of distinct lines whose shapes are remembered from block to block; past this the memory starts anew.
 MAX_REMEMBERED_BYTES = 64 << 20

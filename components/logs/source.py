@@ -10,8 +10,9 @@ from typing import Literal
 import polars as pl
 import pyarrow as pa
 
+from components.logs.columns import as_series
 from components.logs.layouts import Layout, json_kind, learn_layout, table_records
-from components.logs.reading import COMPRESSIONS, as_series, is_utf16, plain_suffix, read_bytes, read_lines, read_part
+from components.logs.reading import COMPRESSIONS, is_utf16, plain_suffix, read_bytes, read_lines, read_part
 from components.logs.tables import ROWS, read_tables
 from components.logs.wrappers import find_wrapper, loki_table
 

@@ -82,6 +82,7 @@ def test_the_same_bytes_in_any_zone_and_any_blocks(
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.tzset()
     monkeypatch.setattr(reading, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(reading, "PIECE_BYTES", 1000)
     second = outputs("second")
     monkeypatch.undo()
     time.tzset()
@@ -252,6 +253,7 @@ def test_blocks_of_mixed_lines_are_put_together_in_order(
     path.write_text("\n".join(lines))
     assert logs(path, "--output", tmp_path / "a.parquet") == 0
     monkeypatch.setattr(reading, "BLOCK_BYTES", 500)
+    monkeypatch.setattr(reading, "PIECE_BYTES", 500)
     assert logs(path, "--output", tmp_path / "b.parquet") == 0
     found = pl.read_parquet(tmp_path / "a.parquet")
     assert found.equals(pl.read_parquet(tmp_path / "b.parquet"))

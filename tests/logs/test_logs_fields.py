@@ -44,6 +44,7 @@ def test_what_stands_in_a_wrapper_is_looked_at(tmp_path: Path) -> None:
 
 def test_lines_count_on_over_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "BLOCK_BYTES", 40)
+    monkeypatch.setattr(reading, "PIECE_BYTES", 40)
     path = tmp_path / "a.log"
     path.write_text("".join(f"a={n}\n" if n % 2 else f'{{"a":"{n}"}}\n' for n in range(50)))
     found = pl.concat(read_fields(open_source(path)))

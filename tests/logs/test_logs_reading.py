@@ -40,6 +40,7 @@ def test_lines(tmp_path: Path, name: str, content: bytes, monkeypatch: pytest.Mo
     (tmp_path / name).write_bytes(content)
     assert lines_of(tmp_path / name) == LINES
     monkeypatch.setattr(reading, "BLOCK_BYTES", 7)
+    monkeypatch.setattr(reading, "PIECE_BYTES", 7)
     assert lines_of(tmp_path / name) == LINES
 
 

@@ -35,6 +35,7 @@ def _write(path: Path) -> Path:
 @pytest.mark.parametrize("block_bytes", [1, 7, 64, 1000, 1 << 20])
 def test_all_rows_in_order(name: str, block_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(reading, "PIECE_BYTES", block_bytes)
     monkeypatch.setattr(tables, "ROWS", max(1, block_bytes // 64))
     path = _write(tmp_path / name)
     parts = list(read_tables(path, path.stat().st_size))
