@@ -12,10 +12,11 @@ from components.logs.columns import as_series
 from components.logs.source import Source
 
 SCHEMA = {"line": pl.Int64, "name": pl.String, "value": pl.String}
-# A value is quoted, or ends where a list of pairs goes on; a name begins a word.
+# A value is quoted or a list in brackets, or ends where a list of pairs goes on; a name begins a word.
 _NAME = r"[A-Za-z_][\w.-]*"
-_PAIR = rf"(?:^|[\s,;|({{\[])({_NAME})=(\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s,;|)}}\]]*)"
-_PAIRS = rf"(?:^|[\s,;|({{\[]){_NAME}=(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s,;|)}}\]]*)"
+_VALUE = r"\"(?:[^\"\\]|\\.)*\"|'[^']*'|\[[^\[\]]*\]|[^\s,;|)}\]]*"
+_PAIR = rf"(?:^|[\s,;|({{\[])({_NAME})=({_VALUE})"
+_PAIRS = rf"(?:^|[\s,;|({{\[]){_NAME}=(?:{_VALUE})"
 _DEPTH = 8
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from components.logs.columns import as_series
 from components.logs.layouts import Layout, json_kind, learn_layout, table_records
-from components.logs.reading import COMPRESSIONS, is_utf16, plain_suffix, read_bytes, read_lines, read_part
-from components.logs.tables import ROWS, read_tables
-from components.logs.wrappers import find_wrapper, loki_table
+from components.logs.loki import is_loki, read_loki
+from components.logs.reading import COMPRESSIONS, is_utf16, plain_suffix, read_lines, read_part
+from components.logs.tables import read_tables
+from components.logs.wrappers import find_wrapper
 
 Format = Literal["auto", "text", "jsonl", "csv"]
 FORMATS: tuple[Format, ...] = ("auto", "text", "jsonl", "csv")
@@ -82,8 +83,8 @@ def open_source(path: Path, format: Format = "auto") -> Source:
         next(read_tables(path, size))
         return Source(path, Layout(), size, lambda: read_tables(path, size))
     sample = _sample(path, size)
-    if format != "text" and (table := _loki(path, sample)) is not None:
-        return Source(path, Layout(), size, lambda: table.iter_slices(ROWS))
+    if format != "text" and is_loki(sample):
+        return Source(path, Layout(), size, lambda: read_loki(path, size))
     wrapper = find_wrapper(sample)
     if format == "jsonl" and not wrapper.fields:
         return Source(path, Layout((json_kind(sample),)), size)
@@ -112,11 +113,3 @@ def _head(path: Path) -> pa.LargeStringArray:
         if size >= _LARGE:
             break
     return pa.concat_arrays(blocks)
-
-
-def _loki(path: Path, sample: Sequence[str]) -> pl.DataFrame | None:
-    """The rows of a file of Loki's JSON, where its beginning looks like it."""
-    head = next((line for line in sample if line.strip()), "")[:200].replace(" ", "")
-    if not head.startswith(('{"streams":[', '{"status":"success","data":{')):
-        return None
-    return loki_table(b"".join(read_bytes(path)).decode("utf-8", errors="replace"))

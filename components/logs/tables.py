@@ -13,10 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.core.errors import InputError
+from components.logs import reading
 from components.logs.reading import COMPRESSIONS, as_utf8, plain_suffix, read_bytes
 
 #: Rows of a table at a time.
 ROWS = 100_000
+#: Bytes of one record of a CSV; where more follow a quote, it is one that nobody closed.
+MAX_RECORD = 256 << 20
 
 
 def read_tables(path: Path, size: int) -> Iterator[pl.DataFrame]:
@@ -66,13 +69,25 @@ def _parquet(path: Path) -> Iterator[pl.DataFrame]:
 
 def _csv(path: Path, size: int) -> Iterator[pl.DataFrame]:
     header = b""
-    for records in _records(as_utf8(read_bytes(path, size))):
+    for records in _records(_many(as_utf8(read_bytes(path, size))), path):
         text = header + records.decode("utf-8", errors="replace").encode()
         header = header or text[: _record_end(text) or len(text)]
         yield pl.read_csv(io.BytesIO(text), infer_schema_length=0)
 
 
-def _records(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _many(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes a block at a time: a small table takes as long to read as a large one."""
+    held, size = list[bytes](), 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= reading.BLOCK_BYTES:
+            yield b"".join(held)
+            held, size = [], 0
+    yield b"".join(held)
+
+
+def _records(pieces: Iterable[bytes], path: Path) -> Iterator[bytes]:
     """The bytes in pieces that end where records do: at a newline outside of quotes."""
     held: list[bytes] = []
     quotes = 0
@@ -89,6 +104,11 @@ def _records(pieces: Iterable[bytes]) -> Iterator[bytes]:
             yield b"".join([*held, piece[:cut]])
             held = []
         held.append(piece[cut:])
+        if sum(map(len, held)) > MAX_RECORD:
+            raise InputError(
+                f"{path}: a record of more than {MAX_RECORD >> 20} MB: a quote is never closed; close it, or read the "
+                "file with --format text"
+            )
     if rest := b"".join(held):
         yield rest
 

@@ -1,4 +1,4 @@
-"""What log shippers put around the lines of programs: Docker's JSON, the CRI of Kubernetes, syslog, Loki's pushes.
+"""What log shippers put around the lines of programs: Docker's JSON, the CRI of Kubernetes, syslog.
 
 Each wrapper is told by most of the sampled lines and peeled off; what is inside is a log line of its own.
 """
@@ -15,10 +15,6 @@ import polars as pl
 
 #: A file is wrapped where this share of its sampled lines is.
 _MOST = 0.8
-_LABELS = {
-    "service": ("service_name", "service", "app", "container", "job", "pod"),
-    "severity": ("level", "severity", "detected_level"),
-}
 
 
 @dataclass(frozen=True)
@@ -77,37 +73,6 @@ def _is_docker(sample: Sequence[str]) -> bool:
     records = [record for line in filled if isinstance(record := _json(line), dict)]
     wrapped = sum(isinstance(one.get("log"), str) and "stream" in one and "time" in one for one in records)
     return bool(filled) and wrapped >= _MOST * len(filled)
-
-
-def loki_table(text: str) -> pl.DataFrame | None:
-    """`timestamp, service, severity, body` of pushes and query results of Loki, one JSON document per line or in all.
-
-    None where the text is anything else.
-    """
-    documents = [document for document in (_json(part) for part in _documents(text)) if document is not None]
-    rows = [row for document in documents for row in _loki_rows(document)]
-    names = ["timestamp", "service", "severity", "body"]
-    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row") if rows else None
-
-
-def _documents(text: str) -> list[str]:
-    return text.splitlines() if _json(text.partition("\n")[0]) is not None else [text]
-
-
-def _loki_rows(document: Any) -> list[tuple[str, str | None, str | None, str]]:
-    if not isinstance(document, dict):
-        return []
-    data = document.get("data")
-    streams = document.get("streams") or (data.get("result") if isinstance(data, dict) else None)
-    rows = []
-    for stream in streams if isinstance(streams, list) else []:
-        labels = stream.get("stream") if isinstance(stream, dict) else None
-        if not isinstance(labels, dict) or not isinstance(stream.get("values"), list):
-            return []
-        service, severity = (next((str(labels[key]) for key in keys if labels.get(key)), None)
-                             for keys in _LABELS.values())  # fmt: skip
-        rows += [(str(value[0]), service, severity, str(value[1])) for value in stream["values"] if len(value) >= 2]
-    return rows
 
 
 def _json(text: str) -> Any:

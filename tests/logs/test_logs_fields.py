@@ -21,6 +21,8 @@ from components.logs.source import open_source
         ("Route(id=7, from='A b', to=)", [("id", "7"), ("from", "A b"), ("to", "")]),
         ('{"level":"warn","ctx":{"user":"ü","n":[1,2]},"ok":true,"gone":null}',
          [("level", "warn"), ("ctx.user", "ü"), ("ctx.n", "[1, 2]"), ("ok", "true")]),
+        ("took x=[1, 2] y=[] [z=[3]]", [("x", "[1, 2]"), ("y", "[]"), ("z", "[3]")]),
+        ("open x=[1, y=2", [("x", "[1"), ("y", "2")]),
         ('{"broken": 1', []),
         ('{"\\ud83d": "cut \\ud83d", "whole": "\\ud83d\\ude00"}', [("\ufffd", "cut \ufffd"), ("whole", "\U0001f600")]),
         ("a == b, x >= 3, https://h/p?q=1", []),

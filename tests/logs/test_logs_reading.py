@@ -227,25 +227,6 @@ def test_what_shippers_put_around_lines_is_peeled_off(tmp_path: Path, kind: str)
     assert (first["severity"], first["service"], first["message"]) == expected
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        '{"streams":[{"stream":{"app":"cart","level":"error"},"values":[["1767323045000000000","lost 1"],'
-        '["1767323046000000000","lost 2"]]}]}',
-        '{"status":"success","data":{"resultType":"streams","result":[{"stream":{"app":"cart","level":"error"},'
-        '"values":[["1767323045000000000","lost 1"],["1767323046000000000","lost 2"]]}]}}',
-    ],
-    ids=["push", "query"],
-)
-def test_json_of_loki(tmp_path: Path, text: str) -> None:
-    found = records_of(tmp_path / "a.json", text)
-    assert found.select("message", "severity", "service").rows() == [
-        ("lost 1", "ERROR", "cart"),
-        ("lost 2", "ERROR", "cart"),
-    ]
-    assert found["timestamp"][0] == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
 def test_several_formats_in_one_file(tmp_path: Path) -> None:
     lines = []
     for n in range(40):

@@ -71,7 +71,7 @@ def test_a_stray_quote_takes_no_longer_than_others() -> None:
             return super().count(sign, begin, end)
 
     text = Text(b'body\nb 5" disk\n' + b"line\n" * 1000)
-    assert list(tables._records([text, text])) == [text[:5], text[5:] + text]
+    assert list(tables._records([text, text], Path("a.csv"))) == [text[:5], text[5:] + text]
     assert tables._record_end(Text(b'"' + text[6:].replace(b'"', b""))) == 0
     assert sum(counted) < 6 * len(text)
 
@@ -104,6 +104,16 @@ def test_lists_are_no_messages(tmp_path: Path) -> None:
     pl.DataFrame({"body": [["x"]]}).write_parquet(path)
     with pytest.raises(InputError, match="column 'body' holds List"):
         open_source(path)
+
+
+def test_a_quote_that_is_never_closed_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(reading, "PIECE_BYTES", 1000)
+    monkeypatch.setattr(tables, "MAX_RECORD", 1 << 20)
+    path = tmp_path / "a.csv"
+    path.write_text('body\n"open\n' + "line\n" * 300_000)
+    with pytest.raises(InputError, match="a quote is never closed"):
+        list(read_tables(path, path.stat().st_size))
 
 
 @pytest.mark.parametrize(
