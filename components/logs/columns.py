@@ -44,25 +44,27 @@ def split(block: bytes) -> pa.LargeStringArray:
 
 
 def split_pieces(pieces: Iterable[bytes], size: int) -> Iterator[pa.LargeStringArray]:
-    """The lines of pieces of text that are whole lines, at least `size` bytes of them in each array but the last.
+    """The lines of pieces of text that are whole lines, about `size` bytes of them in each array.
 
     A piece is looked at while it is in the processor's cache.
     """
-    texts, ends, length = list[bytes](), [np.zeros(1, dtype=np.int64)], 0
+    room, ends, length = np.empty(0, dtype=np.uint8), list[Places](), 0
     for piece in pieces:
         text, line_ends = _without_newlines(piece)
-        texts.append(text)
+        if length + len(text) > len(room):
+            if ends:
+                yield _array(room[:length], ends)
+            # Not bytes: numpy asks for large pages, of which a block takes a few instead of thousands.
+            room, ends, length = np.empty(max(size, len(text)), dtype=np.uint8), [], 0
+        room[length : length + len(text)] = np.frombuffer(text, dtype=np.uint8)
         ends.append(line_ends + length)
         length += len(text)
-        if length >= size:
-            yield _array(texts, ends)
-            texts, ends, length = [], ends[:1], 0
-    if texts:
-        yield _array(texts, ends)
+    if ends:
+        yield _array(room[:length], ends)
 
 
-def _array(texts: list[bytes], ends: list[Places]) -> pa.LargeStringArray:
-    text, offsets = b"".join(texts) if len(texts) > 1 else texts[0], np.concatenate(ends)
+def _array(text: npt.NDArray[np.uint8], ends: list[Places]) -> pa.LargeStringArray:
+    offsets = np.concatenate([np.zeros(1, dtype=np.int64), *ends])
     return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(text))
 
 

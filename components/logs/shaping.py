@@ -35,10 +35,15 @@ class Keys:
     key_of: each line's row among the keys.
     """
 
-    lines: pl.Series
+    texts: list[str]
     shapes: list[str]
     numbers: Codes
     key_of: Codes
+
+    @property
+    def lines(self) -> pl.Series:
+        """The text of each key."""
+        return pl.Series("line", self.texts, dtype=pl.String)
 
 
 class Shaper:
@@ -74,7 +79,7 @@ class Shaper:
             key_of[rows] = len(keys) + of
             keys += restored
         numbers = np.fromiter((entry[0] for entry in told), dtype=np.int64, count=len(told))
-        return Keys(pl.Series("line", keys, dtype=pl.String), [entry[1] for entry in told], numbers, key_of)
+        return Keys(keys, [entry[1] for entry in told], numbers, key_of)
 
     def _kept(self, lines: list[str], told: list[tuple[int, str, bool]]) -> list[Places]:
         """Where the digits stand that stay in the shapes of folded lines."""
