@@ -72,8 +72,8 @@ def report(data: Path, drain: Drain) -> list[str]:
         f"{_RUNS} runs; Drain3 and masking: every {max(1, size // _SLOW_BYTES)}th line.",
         table(("", "MB", "MB/s", "MB per processor second", "lines/s"), rows),
         f"A file of one line takes {start.wall:.2f} s ({start.processor:.2f} s of processor): the start, which a "
-        f"larger file needs once as well. `--assign-only` is {mb / assign.wall / rate:.0f} times as fast as Drain3 with "
-        f"its start and {mb / (assign.wall - start.wall) / rate:.0f} times without, as Drain3 is measured "
+        f"larger file needs once as well. `--assign-only` is {mb / assign.wall / rate:.0f} times as fast as Drain3 "
+        f"with its start and {mb / (assign.wall - start.wall) / rate:.0f} times without, as Drain3 is measured "
         f"({mb / (assign.processor - start.processor) / (some_mb / drain.seconds[0]):.0f} times per processor second). "
         f"The templates' counts add up to {total:,} of {len(counted):,} lines. Peak memory {assign.memory_mb:.0f} MB, "
         f"in full {full.memory_mb:.0f} MB. Archived (blocks of the default size; Parquet per hour, sorted by template, "
