@@ -47,7 +47,7 @@ def kind_weights(standing: Standing) -> dict[str, tuple[float, Signal]]:
         kind = _waiting_kind(telling) if waiting else _NAMES.get(signal.kind, "unknown")
         own = signal.internal or signal.kind == "queue"
         weight = signal.excess * (_OWN_RESOURCE if own else 1.0) * (_MAY_WAIT if waiting else 1.0)
-        weight *= _FAILED if signal.source == "logs" and kind == "error" else 1.0
+        weight *= _FAILED if signal.source in ("logs", "alerts") and kind == "error" else 1.0
         if kind not in weights or weight > weights[kind][0]:
             weights[kind] = weight, signal
     return weights
