@@ -9,6 +9,9 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +20,13 @@ from components.rootcause.case import Case, Incident
 from tests.benchmarks.rootcause.labelled import Labelled, instant, pairs, table
 
 BEFORE_S, AFTER_S = 1800.0, 300.0
+#: Windows without a fault are looked at for so long after they were noticed.
+_WINDOW_S = 75.0
+#: A quiet one is noticed so long after the last fault was written, and ends so long before the next: faults take three
+#: to four minutes, and their written times are up to a minute late.
+_SINCE_S, _UNTIL_S = 300.0, 65.0
+#: Requests that failed for want of an instance, in any service: a few come at all times, this many are an outage.
+_OUTAGE, _OUTAGE_LINES = "No instances available", 8
 _SYSTEMS = {"2022-08-22": "online-boutique", "2023-01-29": "train-ticket", "2023-01-30": "train-ticket"}
 _SUFFIX = re.compile(r"-[0-9a-f]{7,10}-[0-9a-z]{5}$")
 _TRUTH = {
@@ -51,18 +61,36 @@ def incidents(root: Path, before_s: float = BEFORE_S, after_s: float = AFTER_S) 
     return found
 
 
-def normal_windows(root: Path) -> list[Labelled]:
-    """The minutes just before each injection: the tables end when the fault begins."""
+def normal_windows(root: Path, until_s: float = 5.0, since_s: float = 0.0) -> list[Labelled]:
+    """The minutes before each injection: the tables end `until_s` before it, `since_s` or more after the last one."""
     found = []
     for day in sorted(path for path in (root / "nezha").iterdir() if path.is_dir()):
         tables, faults = day_tables(day), json.loads((day / "fault_list.json").read_text())
         for place, fault in enumerate(faults):
-            end = float(fault["inject_epoch_utc"]) - 5
-            case = cut(tables, end - 75, end - BEFORE_S, end)
+            end = float(fault["inject_epoch_utc"]) - until_s
+            at, last = end - _WINDOW_S, float(faults[place - 1]["inject_epoch_utc"]) if place else float("-inf")
+            if at - last < since_s:
+                continue
+            case = cut(tables, at, end - BEFORE_S, end)
             near = frozenset(service_of(f["inject_pod"]) for f in faults[max(0, place - 1) : place + 1])
-            name = f"before {fault['inject_time']}"
+            name = f"{until_s:.0f} s before {fault['inject_time']}"
             found.append(Labelled(f"nezha {_SYSTEMS[day.name]}", name, case, None, near=near))
     return found
+
+
+def quiet_windows(root: Path) -> list[Labelled]:
+    """Those of them that lie between two faults rather than beside one, whatever their clocks are off by."""
+    return normal_windows(root, _UNTIL_S, _SINCE_S)
+
+
+def without_outage(windows: Sequence[Labelled]) -> list[Labelled]:
+    """Those of them in which no instance of a service went missing: some did without anybody's injecting it."""
+    return [window for window in windows if _outage_lines(window.case) < _OUTAGE_LINES]
+
+
+def _outage_lines(case: Case) -> int:
+    since = case.incident.time - timedelta(seconds=120)
+    return case.logs.filter(pl.col("timestamp") >= since, pl.col("body").str.contains(_OUTAGE, literal=True)).height
 
 
 def cut(tables: dict[str, pl.DataFrame], at: float, begin: float, end: float) -> Case:
@@ -75,6 +103,7 @@ def cut(tables: dict[str, pl.DataFrame], at: float, begin: float, end: float) ->
     return Case(Incident(instant(at)), calls=tables["calls"], **parts)
 
 
+@cache
 def day_tables(day: Path) -> dict[str, pl.DataFrame]:
     """Metrics, spans, logs and calls of a day; spans and logs lose nothing but what is written twice."""
     calls = day / "metric" / "dependency.csv"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -20,12 +20,15 @@ _MEASURES = ("AC@1", "AC@3", "AC@5", "Avg@5")
 
 @dataclass(frozen=True)
 class Set:
-    """Incidents of one data set, with windows in which nothing happened; timed: the noticed time can be shifted."""
+    """Incidents of one data set, with windows in which nothing happened; timed: the noticed time can be shifted.
+
+    normal: the windows by what makes them windows without a fault.
+    """
 
     name: str
     note: str
     incidents: Sequence[Labelled]
-    normal: Sequence[Labelled] = ()
+    normal: Mapping[str, Sequence[Labelled]] = field(default_factory=dict)
     timed: bool = True
 
 
@@ -115,23 +118,38 @@ def _shifted(cases: Sequence[Labelled], name: str, seconds: float) -> str:
     return f"noticed {name}: AC@1 {found['AC@1']:.2f}, AC@3 {found['AC@3']:.2f}, AC@5 {found['AC@5']:.2f}"
 
 
-def _specificity(cases: Sequence[Labelled]) -> str:
+def _specificity(normal: Mapping[str, Sequence[Labelled]]) -> str:
     rows = []
-    for system, part in by_system(cases).items():
-        spoke = [(case, answer) for case in part if not (answer := traceo(case)).abstained]
-        neighbours = sum(answer.ranking[0][0] in case.near for case, answer in spoke)
-        told = f"{neighbours} of {len(spoke)}" if any(case.near for case in part) else "–"
-        rows.append([system, wilson(len(part) - len(spoke), len(part)), told])
-    head = ("system", "specificity", "of those it speaks on, names the service of the fault before or after")
+    for windows, cases in normal.items():
+        parts = by_system(cases)
+        if len(parts) > 1:
+            rows.append([windows, "**all**", *_abstained_on(cases)])
+        rows += [[windows, system, *_abstained_on(part)] for system, part in parts.items()]
+    head = ("windows", "system", "specificity", "of those it speaks on, names the service of the fault before or after")
     return "Windows without a fault on which it abstains:\n\n" + table(head, rows)
 
 
+def _abstained_on(part: Sequence[Labelled]) -> tuple[str, str]:
+    spoke = [(case, answer) for case in part if not (answer := traceo(case)).abstained]
+    neighbours = sum(answer.ranking[0][0] in case.near for case, answer in spoke)
+    told = f"{neighbours} of {len(spoke)}" if any(case.near for case in part) else "–"
+    return wilson(len(part) - len(spoke), len(part)), told
+
+
 def pooled(sets: Sequence[Set], rank: Callable[[Labelled], Answer] = traceo) -> str:
-    """One line per data set: AC@1 and AC@3 over all its incidents, systems weighted by their number of incidents."""
+    """One line per data set, over all its incidents; the last two columns are AC@1 and AC@3 of a time a minute off."""
     rows = []
     for found in sets:
         ranks = [service_rank(case, rank(case)) for case in found.incidents]
         values, spread = accuracies(ranks), intervals(ranks)
         cells = [f"{values[m]:.2f} ({spread[m][0]:.2f}–{spread[m][1]:.2f})" for m in _MEASURES]
-        rows.append([found.name, str(len(ranks)), *cells])
-    return table(("set", "incidents", *_MEASURES), rows)
+        rows.append([found.name, str(len(ranks)), *cells, *_minute_off(found, rank)])
+    return table(("set", "incidents", *_MEASURES, "60 s later", "60 s earlier"), rows)
+
+
+def _minute_off(found: Set, rank: Callable[[Labelled], Answer]) -> list[str]:
+    if not found.timed:
+        return ["–", "–"]
+    moved = [[case.shifted(seconds) for case in found.incidents] for seconds in (60.0, -60.0)]
+    values = [accuracies([service_rank(case, rank(case)) for case in cases]) for cases in moved]
+    return [f"{value['AC@1']:.2f}, {value['AC@3']:.2f}" for value in values]
