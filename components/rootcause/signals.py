@@ -26,6 +26,8 @@ from components.rootcause.tracing import MISSING_CALLS
 #: Past this everything is simply broken, and more would only measure how constant the series was before.
 MAX_STRENGTH = 4.0
 _MAX_DOUBLINGS = 8.0
+#: What so many calls alone show counts half: a handful of slow ones may be chance.
+_FEW_CALLS = 2
 #: That a template which came all the time comes more often is half the news.
 _FAMILIAR = 0.5
 _LOG_WEIGHT = (0.15, 0.4, 1.0)
@@ -79,7 +81,7 @@ def excess_signals(excesses: Sequence[Excess]) -> list[Signal]:
 
 
 def _excess_signal(item: Excess) -> Signal:
-    value = item.share * min(_MAX_DOUBLINGS, item.doublings)
+    value = item.share * min(_MAX_DOUBLINGS, item.doublings) * item.calls / (item.calls + _FEW_CALLS)
     inside = item.own_ms >= item.wait_ms
     where = "in its own work" if inside else f"waiting between it and {item.peer or 'its neighbours'}"
     return Signal(

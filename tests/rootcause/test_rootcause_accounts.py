@@ -11,7 +11,7 @@ import pytest
 
 from components.rootcause.abstention import alarm, surprise
 from components.rootcause.alerts import alert_groups, alert_scores
-from components.rootcause.budget import excesses
+from components.rootcause.budget import Excess, excesses
 from components.rootcause.case import Incident
 from components.rootcause.deviation import deviations
 from components.rootcause.diagnosis import diagnose
@@ -20,6 +20,7 @@ from components.rootcause.graph import call_graph
 from components.rootcause.periods import periods
 from components.rootcause.raised import complaints, is_error
 from components.rootcause.series import series_of
+from components.rootcause.signals import excess_signals
 from components.rootcause.specs import ScorerParams
 from components.rootcause.tracing import enriched
 from tests.rootcause.cases import CALLS, NOTICED, case, frame, series
@@ -69,6 +70,12 @@ def test_excess_time_is_blamed_on_where_it_is_spent(slow, service, inside):
 def test_a_minute_of_error_blames_the_same(shift_s):
     first = excesses(enriched(_spans(wait_db_ms=90.0, shift_s=shift_s)), WHEN)[0]
     assert (first.service, first.peer) == ("db", "shop")
+
+
+@pytest.mark.parametrize(("calls", "part"), [(2, 0.5), (4, 0.67), (200, 0.99)])
+def test_time_that_a_handful_of_calls_lost_counts_less(calls, part):
+    found = Excess("shop", own_ms=900.0, wait_ms=0.0, share=0.8, doublings=5.0, calls=calls, usual_ms=3.0)
+    assert excess_signals([found])[0].strength == pytest.approx(0.8 * 5.0 * part, rel=0.01)
 
 
 def test_calm_spans_have_no_excess():
