@@ -152,7 +152,7 @@ def learn_layout(sample: Sequence[str], wrapper: Wrapper = NO_WRAPPER) -> Layout
     if len(objects) >= least:
         kinds.append(json_kind(objects))
     if len(pairs) >= least:
-        kinds.append(_logfmt_kind())
+        kinds.append(_logfmt_kind(pairs))
     taken = {*objects} if len(objects) >= least else set()
     taken |= {*pairs} if len(pairs) >= least else set()
     kinds += [_header_kind(header) for header in learn_headers([line for line in lines if line not in taken])]
@@ -169,9 +169,12 @@ def json_kind(sample: Sequence[str]) -> Kind:
     return Kind(text.str.contains(_OBJECT), message, {role: pl.coalesce(*path) for role, path in paths.items() if path})
 
 
-def _logfmt_kind() -> Kind:
-    fields = {role: pl.coalesce(*(_pair(key) for key in keys)) for role, keys in KEYS.items()}
-    message = pl.coalesce(fields.pop("message"), pl.col("text"))
+def _logfmt_kind(sample: Sequence[str]) -> Kind:
+    """Lines of pairs with the keys that the sample shows; a line without a message is message from end to end."""
+    shown = {key for line in sample for key in _keys(line)}
+    paths = {role: [_pair(key) for key in keys if key in shown] for role, keys in KEYS.items()}
+    message = pl.coalesce(*paths.pop("message"), pl.col("text"))
+    fields = {role: pl.coalesce(*path) for role, path in paths.items() if path}
     return Kind(pl.col("text").str.contains(_PAIRS), message, fields)
 
 
@@ -185,7 +188,11 @@ def _pair(key: str) -> pl.Expr:
 def _named(line: str) -> bool:
     """Whether key=value pairs are a record of a logger: a message, a level or a time is among them."""
     names = {*KEYS["message"], *KEYS["severity"], *KEYS["timestamp"]}
-    return any(name in names for name in re.findall(r"(?:^|\s)([\w.@/-]+)=", line[:4000]))
+    return any(name in names for name in _keys(line))
+
+
+def _keys(line: str) -> list[str]:
+    return re.findall(r"(?:^|\s)([\w.@/-]+)=", line[:4000])
 
 
 def _header_kind(header: Header) -> Kind:
