@@ -15,6 +15,8 @@ from components.logs.reading import read_bytes, read_lines
 #: Bytes of one document, which is read whole.
 MAX_DOCUMENT = 128 << 20
 _BEGINNINGS = ('{"streams":[', '{"status":"success","data":{')
+#: Lines in which the beginning stands.
+_HEAD = 10
 _LABELS = {
     "service": ("service_name", "service", "app", "container", "job", "pod"),
     "severity": ("level", "severity", "detected_level"),
@@ -23,9 +25,8 @@ _SCHEMA = dict.fromkeys(("timestamp", "service", "severity", "body"), pl.String)
 
 
 def is_loki(sample: Sequence[str]) -> bool:
-    """Whether a file with these first lines begins as Loki's JSON does."""
-    head = next((line for line in sample if line.strip()), "")[:200].replace(" ", "")
-    return head.startswith(_BEGINNINGS)
+    """Whether a file with these first lines begins as Loki's JSON does, in a line or over several."""
+    return "".join("".join(line[:200] for line in sample[:_HEAD]).split()).startswith(_BEGINNINGS)
 
 
 def read_loki(path: Path, size: int) -> Iterator[pl.DataFrame]:
@@ -91,5 +92,11 @@ def _rows(document: Any) -> list[tuple[str, str | None, str | None, str]]:
             raise ValueError("a stream without labels or values")
         service, severity = (next((str(labels[key]) for key in keys if labels.get(key)), None)
                              for keys in _LABELS.values())  # fmt: skip
-        rows += [(str(value[0]), service, severity, str(value[1])) for value in stream["values"] if len(value) >= 2]
+        rows += [_entry(value, service, severity) for value in stream["values"]]
     return rows
+
+
+def _entry(value: Any, service: str | None, severity: str | None) -> tuple[str, str | None, str | None, str]:
+    if not isinstance(value, list) or len(value) < 2 or not all(isinstance(part, str) for part in value[:2]):
+        raise ValueError(f"an entry that is no pair of a time and a line: {str(value)[:40]}")
+    return value[0], service, severity, value[1]

@@ -21,7 +21,7 @@ _DATE = (
     r"(?: [A-Z]{3,4})?(?: [0-9]{4}(?-u:\b))?"
 )
 _ISO = rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[ T]{_CLOCK}(?:Z|[+-][0-9]{{2}}:?[0-9]{{2}})?"
-_UUID = "[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+_UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?-u:\b)"
 _URL = r"(?-u:\b)[a-zA-Z][a-zA-Z0-9+.-]*://[^\s\"'<>\])},]*[^\s\"'<>\])},.;:]"
 _WINDOWS_PATH = r"(?-u:\b)[A-Za-z]:\\[^\s\"',;<>|]*"
 # Groups of hex digits such as MAC and IPv6 addresses, and hex words that happen to hold no digit.

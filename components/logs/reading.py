@@ -37,7 +37,12 @@ def read_lines(path: Path, size: int | None = None) -> Iterator[pa.LargeStringAr
     Bytes that are not UTF-8 become U+FFFD; every line is kept, however long. InputError where the file is
     absent, empty, or its compressed content is truncated or damaged.
     """
-    yield from split_pieces(_whole_lines(as_utf8(read_bytes(path, size))), BLOCK_BYTES)
+    found = 0
+    for lines in split_pieces(_whole_lines(as_utf8(read_bytes(path, size))), BLOCK_BYTES):
+        found += len(lines)
+        yield lines
+    if not found:
+        raise InputError(f"{path}: the file is empty but for a byte-order mark; it needs at least one line")
 
 
 def read_part(path: Path, start: int, size: int) -> pa.LargeStringArray:
@@ -134,17 +139,20 @@ def _damaged(path: Path, reason: object) -> InputError:
 
 def as_utf8(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """The same text without a byte-order mark; UTF-16 becomes UTF-8, and other bytes stay as they are."""
-    first = next(pieces, b"")
-    while len(first) < 64 and (more := next(pieces, b"")):
-        first += more
+    first = b""
+    for piece in pieces:
+        first += piece
+        if len(first) >= 64:
+            break
     encoding = _utf16(first)
     if encoding is None:
         yield first.removeprefix(codecs.BOM_UTF8)
         yield from pieces
         return
     decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
-    for piece in (first, *pieces):
-        yield decoder.decode(piece).removeprefix("\ufeff").encode("utf-8", "replace")
+    yield decoder.decode(first).removeprefix("\ufeff").encode("utf-8", "replace")
+    for piece in pieces:
+        yield decoder.decode(piece).encode("utf-8", "replace")
     yield decoder.decode(b"", final=True).encode("utf-8", "replace")
 
 

@@ -112,12 +112,14 @@ def _between(literals: Sequence[str], message: str) -> list[str]:
     """What stands between the literals of a message's template, each as short as it can be.
 
     A literal that is taken where it first occurs leaves the most room for those behind it; the last one is the end.
+    Of a message that lacks one (its line reads otherwise than the folded line does), the rest is the next value.
     """
     values, at = [], len(literals[0])
     for literal in literals[1:-1]:
-        found = message.index(literal, at)
-        values.append(message[at:found])
-        at = found + len(literal)
+        found = message.find(literal, at)
+        end = found if found >= 0 else len(message)
+        values.append(message[at:end])
+        at = min(end + len(literal), len(message))
     return [*values, message[at : len(message) - len(literals[-1])]] if len(literals) > 1 else []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,6 +21,10 @@ from components.logs.reading import COMPRESSIONS, as_utf8, plain_suffix, read_by
 ROWS = 100_000
 #: Bytes of one record of a CSV; where more follow a quote, it is one that nobody closed.
 MAX_RECORD = 256 << 20
+_CSV_FIX = (
+    "a row has more fields than the header or a quote in a field is not doubled: mend it, or read the lines as they "
+    "are with --format text"
+)
 
 
 def read_tables(path: Path, size: int) -> Iterator[pl.DataFrame]:
@@ -33,12 +38,14 @@ def read_tables(path: Path, size: int) -> Iterator[pl.DataFrame]:
             if "body" not in rows.columns:
                 raise InputError(
                     f"{path}: no column 'body' (found {', '.join(rows.columns)}); rename the message column"
+                    + (", and separate columns by commas" if re.search("[;\t|]", rows.columns[0]) else "")
                 )
             found = found or len(rows) > 0
             yield rows.with_columns(_text(rows["body"], path))
     except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"{path}: cannot be read ({reason}); is it complete?") from None
+        reason = str(error).partition("\n")[0].rstrip(".")
+        fix = "is it complete?" if plain_suffix(path) == ".parquet" else _CSV_FIX
+        raise InputError(f"{path}: cannot be read ({reason}); {fix}") from None
     if not found:
         raise InputError(f"{path}: no rows below the header; it needs at least one line")
 

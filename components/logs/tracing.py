@@ -56,10 +56,13 @@ _NONE = pl.DataFrame(schema={"row": pl.UInt32, "trace_id": pl.String, "trace_pro
 
 
 def _carried(spans: pl.DataFrame) -> pl.Expr:
-    ids = spans["trace_id"].drop_nulls().unique().implode()
-    in_text = pl.col("message").str.extract_all(r"(?-u:\b)[0-9a-fA-F]{16,32}(?-u:\b)")
-    known = in_text.list.eval(pl.element().filter(pl.element().is_in(ids))).list.first()
-    return pl.coalesce("trace_id", known).alias("carried")
+    """The id that a line carries, as the spans write it: hex digits may be in either case."""
+    ids = spans.select(id="trace_id", lower=pl.col("trace_id").str.to_lowercase()).drop_nulls().sort("id")
+    ids = ids.unique("lower", keep="first", maintain_order=True)
+    in_text = pl.col("message").str.to_lowercase().str.extract_all(r"(?-u:\b)[0-9a-f]{16,32}(?-u:\b)")
+    known = in_text.list.eval(pl.element().filter(pl.element().is_in(ids["lower"].implode()))).list.first()
+    carried = pl.coalesce("trace_id", known)
+    return carried.str.to_lowercase().replace_strict(ids["lower"], ids["id"], default=carried).alias("carried")
 
 
 def _ready(spans: pl.DataFrame) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,8 +35,9 @@ def records_of(path: Path, text: str) -> pl.DataFrame:
         (f"{PUSH}\n{PUSH}\n\n{PUSH}\n", 3),
         (PUSH.replace(",", ",\n"), 1),
         (f"\n{PUSH}", 1),
+        (json.dumps(json.loads(QUERY), indent=1), 1),
     ],
-    ids=["push", "query", "a document per line", "over several lines", "behind an empty line"],
+    ids=["push", "query", "a document per line", "over several lines", "behind an empty line", "indented"],
 )
 @pytest.mark.parametrize("piece", [40, 1 << 20])
 def test_the_lines_of_documents(
@@ -61,6 +63,8 @@ def test_the_lines_of_documents(
         (f"{PUSH}\n{PUSH[:-9]}\n", "damaged"),
         (PUSH[:-9], "damaged"),
         ('{"streams":[{"stream":3}]}', "without labels or values"),
+        ('{"streams":[{"stream":{"a":"b"},"values":[5]}]}', "no pair of a time and a line"),
+        ('{"streams":[{"stream":{"a":"b"},"values":[["1",null]]}]}', "no pair of a time and a line"),
         ('{"streams":[]}', "without a single line"),
         (f"{PUSH}{' ' * 500}", "more than 0 MB"),
     ],

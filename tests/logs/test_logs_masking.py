@@ -33,6 +33,7 @@ def parameters_of(message: str) -> list[str]:
         ("took 12.5 ms", "took <*> ms", ["12.5"]),
         ("from 10.251.73.220:50010 to blk_-69", "from <*> to <*>", ["10.251.73.220:50010", "blk_-69"]),
         ("id=550e8400-e29b-41d4-a716-446655440000;", "id=<*>;", ["550e8400-e29b-41d4-a716-446655440000"]),
+        ("vm 550e8400-e29b-41d4-a716-4466554400005 up", "vm <*> up", ["550e8400-e29b-41d4-a716-4466554400005"]),
         ("at fe80::1:2:3 and 00:1a:2b:3c:4d:5e", "at <*> and <*>", ["fe80::1:2:3", "00:1a:2b:3c:4d:5e"]),
         ("open /var/log/syslog failed", "open <*> failed", ["/var/log/syslog"]),
         ("at Sun Dec 04 04:47:44 2005 by x", "at <*> by x", ["Sun Dec 04 04:47:44 2005"]),

@@ -32,6 +32,8 @@ def lines_of(path: Path) -> list[str]:
         ("two-frames.zst", zstandard.compress(TEXT[:10].encode()) + zstandard.compress(TEXT[10:].encode())),
         ("bom.log", b"\xef\xbb\xbf" + TEXT.encode()),
         ("utf16.log", TEXT.encode("utf-16")),
+        ("empty-frame.zst", zstandard.compress(b"") + zstandard.compress(TEXT.encode("utf-16"))),
+        ("skipped-frame.zst", b"\x50\x2a\x4d\x18\x04\0\0\0skip" + zstandard.compress(b"\xef\xbb\xbf" + TEXT.encode())),
         ("utf16be.log", b"\xfe\xff" + TEXT.encode("utf-16-be")),
         ("bare-utf16.log", TEXT.encode("utf-16-le")),
     ],
@@ -42,6 +44,13 @@ def test_lines(tmp_path: Path, name: str, content: bytes, monkeypatch: pytest.Mo
     monkeypatch.setattr(reading, "BLOCK_BYTES", 7)
     monkeypatch.setattr(reading, "PIECE_BYTES", 7)
     assert lines_of(tmp_path / name) == LINES
+
+
+def test_a_byte_order_mark_within_the_text_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "PIECE_BYTES", 100)
+    text = "a" * 49 + "\ufeffb" * 60
+    (tmp_path / "a.log").write_bytes(text.encode("utf-16"))
+    assert lines_of(tmp_path / "a.log") == [text]
 
 
 def test_broken_utf8_nul_bytes_and_long_lines_are_kept(tmp_path: Path) -> None:
@@ -62,7 +71,14 @@ def test_truncated_files_are_refused(tmp_path: Path, compress) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [("a.log", b""), ("a.gz", gzip.compress(b"", mtime=0)), ("a.zst", zstandard.compress(b""))]
+    ("name", "content"),
+    [
+        ("a.log", b""),
+        ("a.gz", gzip.compress(b"", mtime=0)),
+        ("a.zst", zstandard.compress(b"")),
+        ("bom.log", b"\xef\xbb\xbf"),
+        ("utf16.log", b"\xff\xfe"),
+    ],
 )
 def test_empty_files_are_refused(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)

@@ -41,6 +41,8 @@ ONE = spans((TRACE_A, "cart", 0, 1))
     [
         (line(trace="kept"), ONE, ("kept", 1.0)),
         (line(f"request {TRACE_A} done", at=99), ONE, (TRACE_A, 1.0)),
+        (line(f"request {TRACE_A.upper()} done", at=99), ONE, (TRACE_A, 1.0)),
+        (line(trace=TRACE_A.upper()), ONE, (TRACE_A, 1.0)),
         (line(), ONE, (TRACE_A, 1.0)),
         (line(service=None), ONE, (TRACE_A, 1.0)),
         (line(service="mail"), ONE, (None, None)),
