@@ -50,8 +50,14 @@ _TRACE_IN_TEXT = r"(?i)trace[_.\-]?id[\"'\\]*\s*[:=]\s*[\"'\\]*([0-9a-f][0-9a-f\
 _TRACEPARENT = r"\b00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\b"
 _NEVER = r"^(a)(b)\z."
 _OBJECT = r"(?s)^\s*\{.*\}\s*$"
+# A number with leading zeros; such ones among the texts and the other numbers of an object.
+_PADDED = r"(?:\"\s*:|[\[,])\s*-?0[0-9]"
+_PADDED_NUMBER = r'("(?:[^"\\]|\\.)*")|(-?)0+([0-9][0-9.eE+-]*)|([0-9][0-9.eE+-]*)'
 _VALUE = r'(?:"(?:[^"\\]|\\.)*"|[^\s"]*)'
 _PAIRS = rf"^\s*[\w.@/-]+={_VALUE}(?:\s+[\w.@/-]+={_VALUE}){{2,}}\s*$"
+
+
+_TEXT = pl.col("text")
 
 
 @dataclass(frozen=True)
@@ -59,12 +65,14 @@ class Kind:
     """One kind of line: which lines (column `text`) are of it, and where their message and fields stand.
 
     header: of lines whose message follows a header; the others' fields are `fields`, text by the names of FIELDS.
+    parsed: the column `parsed` of `message` and `fields`, of lines that are read in another form than they have.
     """
 
     fits: pl.Expr
     message: pl.Expr
     fields: Mapping[str, pl.Expr] = field(default_factory=dict)
     header: Header | None = None
+    parsed: pl.Expr = _TEXT
 
     @property
     def time_format(self) -> TimeFormat | None:
@@ -131,7 +139,7 @@ class Layout:
         for place, kind in enumerate((*self.kinds, _PLAIN)):
             rows = frame.filter(pl.col("kind") == place)
             if len(rows):
-                parts.append(read(rows, kind))
+                parts.append(read(rows.with_columns(kind.parsed.alias("parsed")), kind))
         if not parts:
             parts = [read(frame, _PLAIN)]
         found = parts[0] if len(parts) == 1 else pl.concat(parts).sort("row")
@@ -162,11 +170,24 @@ def learn_layout(sample: Sequence[str], wrapper: Wrapper = NO_WRAPPER) -> Layout
 def json_kind(sample: Sequence[str]) -> Kind:
     """JSON objects with the keys that the sample shows; an object without a message is message from end to end."""
     records = [record for line in sample if (record := _object(line)) is not None]
-    text = pl.col("text")
+    text, parsed = pl.col("text"), pl.col("parsed")
     found = {role: [key for key in keys if any(_has(record, key) for record in records)] for role, keys in KEYS.items()}
-    paths = {role: [text.str.json_path_match(f"$['{key}']") for key in keys] for role, keys in found.items()}
+    paths = {role: [parsed.str.json_path_match(f"$['{key}']") for key in keys] for role, keys in found.items()}
     message = pl.coalesce(*paths.pop("message"), text)
-    return Kind(text.str.contains(_OBJECT), message, {role: pl.coalesce(*path) for role, path in paths.items() if path})
+    fields = {role: pl.coalesce(*path) for role, path in paths.items() if path}
+    return Kind(text.str.contains(_OBJECT), message, fields, parsed=text.map_batches(_plain_numbers, pl.String))
+
+
+def _plain_numbers(texts: pl.Series) -> pl.Series:
+    """Objects without the leading zeros that printf writes ("ms":037), which are no JSON.
+
+    Folded they are (111), so that a line would have the template of a message that it lacks.
+    """
+    padded = texts.str.contains(_PADDED)
+    if not padded.any():
+        return texts
+    plain = texts.filter(padded).str.replace_all(_PADDED_NUMBER, "$1$2$3$4")
+    return texts.clone().scatter(padded.arg_true(), plain)
 
 
 def _logfmt_kind(sample: Sequence[str]) -> Kind:
@@ -209,7 +230,7 @@ def _fields(rows: pl.DataFrame, kind: Kind, year: int) -> pl.DataFrame:
 
 
 def _places(rows: pl.DataFrame, kind: Kind) -> pl.DataFrame:
-    frame = rows.with_columns(kind.message.alias("message"))
+    frame = rows.with_columns(kind.parsed.alias("parsed")).with_columns(kind.message.alias("message"))
     bytes_before = pl.col("line").str.len_bytes().cast(pl.Int64) - pl.col("text").str.len_bytes()
     found: dict[str, pl.Expr] = {}
     header = kind.header or NO_HEADER
@@ -263,7 +284,7 @@ def _object(line: str) -> dict[str, Any] | None:
     if not line.lstrip().startswith("{"):
         return None
     try:
-        record = json.loads(line)
+        record = json.loads(re.sub(_PADDED_NUMBER, r"\1\2\3\4", line) if re.search(_PADDED, line) else line)
     except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None

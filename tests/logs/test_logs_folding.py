@@ -62,6 +62,7 @@ def test_where_the_message_is_no_end_of_the_line_all_digits_but_those_of_ids_are
     "message",
     [
         "by deadbeefdeadbeef01 to eth0",
+        "1c7abf76-fdfb-cd76-0528-c2b3997561db5 9bf adffaaacfcbfdbab",
         "ssh2---------------- eth0",
         "\fabcdef0123456789 to eth0",
         "éabcdefabcdef01 to eth0",

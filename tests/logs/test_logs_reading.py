@@ -172,6 +172,15 @@ def test_json_lines(tmp_path: Path) -> None:
     assert records["timestamp"][1] == datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC)
 
 
+def test_json_with_numbers_that_printf_padded(tmp_path: Path) -> None:
+    fields = '"ms":%03d,"n":[-07, 0.05, 10, 0],"level":"info","msg":"at 03:04, 05 of \\"07\\": %d"'
+    lines = [f'{{"ts":"2026-01-02T03:04:05Z",{fields % (n, n)}}}' for n in range(120)]
+    found = records_of(tmp_path / "a.log", "\n".join(lines))
+    assert found["message"].to_list() == [f'at 03:04, 05 of "07": {n}' for n in range(120)]
+    assert set(found["severity"]) == {"INFO"}
+    assert found["timestamp"].null_count() == 0
+
+
 def test_traces_are_found_in_the_text(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_text("TraceID: 04c87ec97bae041b SpanID: e4 done\nno trace\ntrace_id=deadbeefcafe0123 x\n")
