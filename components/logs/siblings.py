@@ -22,13 +22,25 @@ Keys = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 
 # Longer shapes stay as they are: they are dumps rather than sentences, and extraction needs a regex per template.
-MAX_WORDS, MAX_LENGTH, MAX_WILDCARDS = 128, 2048, 64
+MAX_WORDS, MAX_LENGTH, MAX_WILDCARDS = 160, 2048, 64
 # Each round turns one more word of a shape into a variable; sentences with more free words than this are rare.
 _ROUNDS = 8
 # A value found in one place lets words be told in another; after the third look there is hardly anything new.
 _LOOKS = 3
 #: Joins the words that a shape is cut into beside its spaces: in `user=root` the value alone is free.
 _GLUE = "\x1f"
+#: What a word ends at beside spaces, each in a word of its own, so that a variable word may stand on either side:
+#: `worker[7]`, `host:80`, `src/main.rs:4`, `a,b`, `<UP,LOOP>`, the dot that ends a sentence.
+_CUTS = (
+    (r"([\w>\"'])([=(\[{])", f"${{1}} {_GLUE}${{2}}"),
+    (r"([=(\[{])", f"${{1}}{_GLUE} "),
+    (r"([\w>]):((?-u:\b)|<)", f"${{1}} {_GLUE}:{_GLUE} ${{2}}"),
+    (r"(<)((?-u:\b))", f"${{1}}{_GLUE} "),
+    (r"(\w|<\*>)(>)", f"${{1}} {_GLUE}${{2}}"),
+    (r"([)\]},;]|:(?:\s|$))", f" {_GLUE}${{1}}"),
+    (r"([,;])([^\s,;\x1f])", f"${{1}}{_GLUE} ${{2}}"),
+    (r"([\w>])(\.+)(\s|$)", f"${{1}} {_GLUE}${{2}}${{3}}"),
+)
 #: Words that look like values: names with a number, dotted names, literals of programming languages, and units.
 _UNIT = "(?:[KMGTP]i?)?B|[kmgt]b|bytes|[num]s|s|secs?|mins?|hours?|days?"
 _IS_UNIT = re.compile(_UNIT)
@@ -61,9 +73,9 @@ def merge_siblings(shapes: pl.Series, min_siblings: int, values: Sequence[str] =
 
 def _groups(shapes: pl.Series, needed: int) -> Iterator[_Group]:
     """The mergeable shapes, those of one number of words together; words are looked at once for all groups."""
-    cut = shapes.str.replace_all(r"([=(\[{]|[A-Za-z]:(?-u:\b))", f"${{1}}{_GLUE} ").str.replace_all(
-        r"([)\]},;]|:(?:\s|$))", f" {_GLUE}${{1}}"
-    )
+    cut = shapes
+    for pattern, cut_up in _CUTS:
+        cut = cut.str.replace_all(pattern, cut_up)
     frame = pl.DataFrame({"shape": shapes, "words": cut.str.split(" ")}).with_row_index("row")
     mergeable = (
         pl.col("words").list.len().is_between(2, MAX_WORDS)

@@ -3,7 +3,9 @@
 import polars as pl
 import pytest
 
+from components.logs.masking import fill
 from components.logs.mining import mine
+from components.logs.slicing import key_parameters
 from components.logs.source import as_text
 
 STATEMENTS = {
@@ -61,6 +63,34 @@ STATEMENTS = {
         ["user <*> came from <*>"],
     ),
 }  # fmt: skip
+
+_WORDS = ["anna", "bob", "carl", "dora", "eve", "fay", "gus", "hal", "ida", "jan", "kim", "leo", "mia"]
+#: A variable word beside a sign, and the template of the statement.
+BESIDE_SIGNS = {
+    "cache miss for key {w}:{n} today": "cache miss for key <*>:<*> today",
+    "{w}[{n}]: segfault detected": "<*>[<*>]: segfault detected",
+    "task {w}(uid={n}) received": "task <*>(uid=<*>) received",
+    "panic in src.{w}:{n} while idle": "panic in <*>:<*> while idle",
+    "acls changed to: {w},{v} done": "acls changed to: <*>,<*> done",
+    "network has flags=<UP,{w}> now": "network has flags=<UP,<*>> now",
+    "went back after {w}('x') to sleep": "went back after <*>('x') to sleep",
+    "variable {w}={n} was set": "variable <*>=<*> was set",
+    "role:{w} action:login": "role:<*> action:login",
+    "container {w}{{{n}}} is up": "container <*>{<*>} is up",
+    "new session for user {w}.": "new session for user <*>.",
+    "waiting for {w}...": "waiting for <*>...",
+    "handled by {w};{v} as asked": "handled by <*>;<*> as asked",
+}
+
+
+@pytest.mark.parametrize("statement", BESIDE_SIGNS)
+def test_a_variable_word_ends_at_a_sign(statement: str) -> None:
+    messages = [statement.format(w=w, v=v, n=n) for n, w in enumerate(_WORDS) for v in (w, _WORDS[n - 1])]
+    mined = mine([as_text(pl.Series(messages))], min_siblings=6)
+    assert mined.templates["template"].to_list() == [BESIDE_SIGNS[statement]]
+    frame = pl.DataFrame({"message": messages, "shape": "", "template": BESIDE_SIGNS[statement]})
+    for message, values in zip(messages, key_parameters(frame), strict=True):
+        assert fill(BESIDE_SIGNS[statement], values.to_list()) == message
 
 
 @pytest.mark.parametrize("kind", STATEMENTS)
