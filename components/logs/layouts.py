@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from components.logs.header import LETTERS, MIN_SHARE, NO_HEADER, SEVERITY_OF, Header, learn_headers
+from components.logs.json_places import NUMBERED, find_places, json_text, nothing_said
 from components.logs.stamps import read_stamps
 from components.logs.time_formats import TimeFormat
 from components.logs.wrappers import NO_WRAPPER, Wrapper
@@ -170,11 +171,13 @@ def learn_layout(sample: Sequence[str], wrapper: Wrapper = NO_WRAPPER) -> Layout
 def json_kind(sample: Sequence[str]) -> Kind:
     """JSON objects with the keys that the sample shows; an object without a message is message from end to end."""
     records = [record for line in sample if (record := _object(line)) is not None]
-    text, parsed = pl.col("text"), pl.col("parsed")
-    found = {role: [key for key in keys if any(_has(record, key) for record in records)] for role, keys in KEYS.items()}
-    paths = {role: [parsed.str.json_path_match(f"$['{key}']") for key in keys] for role, keys in found.items()}
-    message = pl.coalesce(*paths.pop("message"), text)
+    text = pl.col("text")
+    paths = {role: [json_text(place) for place in places] for role, places in find_places(records, KEYS).items()}
+    silent = [key for key in KEYS["message"] if any(record.get(key, "") is None for record in records)]
+    message = pl.coalesce(*paths.pop("message"), nothing_said(silent), text)
     fields = {role: pl.coalesce(*path) for role, path in paths.items() if path}
+    if "severity" in fields:
+        fields["severity"] = fields["severity"].replace(NUMBERED)
     return Kind(text.str.contains(_OBJECT), message, fields, parsed=text.map_batches(_plain_numbers, pl.String))
 
 
@@ -288,7 +291,3 @@ def _object(line: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
-
-
-def _has(record: Mapping[str, Any], key: str) -> bool:
-    return isinstance(record.get(key), str | int | float) and not isinstance(record[key], bool)
