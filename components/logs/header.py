@@ -9,45 +9,24 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from components.logs.header_columns import AGREED, Column, find_columns
+from components.logs.severities import MARKED_SEVERITY, SEVERITY
 from components.logs.time_formats import TIME_FORMATS, TimeFormat
 
-SEVERITIES = {
-    "TRACE": ("TRACE", "FINEST", "FINER", "VERBOSE"),
-    "DEBUG": ("DEBUG", "FINE"),
-    "INFO": ("INFO", "INFORMATION", "NOTICE"),
-    "WARN": ("WARN", "WARNING"),
-    "ERROR": ("ERROR", "ERR", "SEVERE"),
-    "FATAL": ("FATAL", "CRITICAL", "CRIT", "ALERT", "EMERG", "EMERGENCY", "PANIC"),
+_MAX_WORDS_BEFORE = 5
+# What the fields of a column look like within it, behind its opening brackets.
+_SEVERITY = {"level": r"\w+", "severity": MARKED_SEVERITY, "tag": "[VDIWEF]", "letter": "[VDIWEF]"}
+_NAME = r"[A-Za-z_$][\w$]*(?:[.$][\w$]+)*"
+_SERVICE = {
+    "component": r"[^\s:=\[\]]+",
+    "dotted": _NAME,
+    "source": r"[\w./-]+",
+    "tag": r"[^\s():]+",
+    "scope": _NAME.replace(".$", ".$/"),
 }
-SEVERITY_OF = {name: level for level, names in SEVERITIES.items() for name in names}
-SEVERITY = "(?i:" + "|".join(sorted(SEVERITY_OF, key=len, reverse=True)) + ")"
-#: One letter stands for a level where a column holds nothing else.
-LETTERS = {"V": "TRACE", "D": "DEBUG", "I": "INFO", "W": "WARN", "E": "ERROR", "F": "FATAL"}
-
-# A column belongs to the header where this share of the sample agrees on what it is.
-_AGREED = 0.8
-_MAX_WORDS_BEFORE, _MAX_COLUMNS = 5, 8
-# Lines that must agree before a column's sameness says anything.
-_MANY = 50
-_BRACKET = r"\[(?:[^\[\]]|\[[^\[\]]*\])*\]:?"
-_WORD = re.compile(rf"{_BRACKET}(?=\s|$)|\S+")
-_COLUMNS = {
-    "severity": rf"[\[<(|]*{SEVERITY}[\]>)|:,]*",
-    "letter": "[VDIWEF]",
-    "source": r"[\w./-]+\.[a-z]+:[0-9]+\]?:?",
-    "number": "[0-9]+",
-    "bracket": _BRACKET,
-    "dash": "[-|:]+",
-    "component": r"[^\s:=\[\]]+(?:\[[0-9]+\])?:",
-    "dotted": r"[A-Za-z_$][\w$]*(?:[.$#@:][\w$]+)+",
-    "word": r"\S+",
-    "padded": r"\S+(?:\s+|$)",
-}
-_PATTERNS = {kind: re.compile(pattern) for kind, pattern in _COLUMNS.items() if kind not in ("word", "padded")}
 
 
 @dataclass(frozen=True)
@@ -96,17 +75,36 @@ def learn_header(sample: Sequence[str], *, rare: bool = False) -> Header:
     for shared in (0.5, 0.1) if rare else (0.5,):
         for time_format in TIME_FORMATS:
             before = _words_before(lines, time_format, shared)
-            if before is None:
-                continue
-            lead = rf"(?:\S+\s+){{{before}}}" if before else ""
-            start = rf"^{lead}[\[(<]?{time_format.mark}{time_format.pattern}[\])>]?,?"
-            matches = [match for line in lines if (match := re.match(start + r"(?=[\s:,\-\[|]|$):?", line))]
-            rests = [match.string[match.end() :] for match in matches]
-            if sum(rest.startswith("|") for rest in rests) >= _AGREED * len(rests) > 0:
-                return piped_header(time_format, lead, rests)
-            return _compose(time_format, lead, _columns([rest.lstrip() for rest in rests]))
-    columns = _columns(lines)
-    return _compose(None, "", columns) if "severity" in columns else NO_HEADER
+            if before is not None:
+                return _timed_header(time_format, before, lines)
+    columns = find_columns(lines, timed=False)
+    return _compose(None, "", columns) if {"severity", "tag"} & {one.kind for one in columns} else NO_HEADER
+
+
+def _timed_header(time_format: TimeFormat, before: int, lines: Sequence[str]) -> Header:
+    lead = rf"(?:\S+\s+){{{before}}}" if before else ""
+    start = re.compile(rf"^({lead})[\[(<]?{time_format.mark}({time_format.pattern}){_AFTER}(?=[\s:,\-\[|;]|$):?")
+    matches = [match for line in lines if (match := start.match(line))]
+    time_format = time_format.read_as([match[2] for match in matches])
+    rests = [match.string[match.end() :] for match in matches]
+    for sign in "|;":
+        if sum(rest.startswith(sign) for rest in rests) >= AGREED * len(rests) > 0:
+            return delimited_header(time_format, lead, rests, sign)
+    header = _compose(time_format, lead, find_columns(rests, timed=True))
+    return header if header.severity else replace(header, severity=_severity_before([match[1] for match in matches]))
+
+
+# What may follow the time: its closing bracket, or the name of the zone that is meant by default.
+_AFTER = r"(?: (?:UTC|GMT)\b)?[\])>]?,?"
+
+
+def _severity_before(leads: Sequence[str]) -> str | None:
+    """Where a severity stands in front of the timestamp, as a pattern of two groups."""
+    for place, column in enumerate(zip(*(lead.split() for lead in leads), strict=False)):
+        told = rf"[\[<(|]*(?:{SEVERITY})[\]>)|:,]*"
+        if sum(bool(re.fullmatch(told, word)) for word in column) >= AGREED * len(column):
+            return rf"^((?:\S+\s+){{{place}}}[\[<(|]*)({SEVERITY})"
+    return None
 
 
 def _words_before(lines: Sequence[str], time_format: TimeFormat, shared: float) -> int | None:
@@ -126,112 +124,60 @@ def _words_before(lines: Sequence[str], time_format: TimeFormat, shared: float) 
     return before if before <= (_MAX_WORDS_BEFORE if shared >= 0.5 else 0) else None
 
 
-def _columns(rests: Sequence[str]) -> list[str]:
-    """The kinds of the columns behind the timestamp, as far as the header reaches."""
-    words = [[*islice(_WORD.finditer(rest), _MAX_COLUMNS)] for rest in rests]
-    kinds: list[str] = []
-    end = 0
-    for position in range(_MAX_COLUMNS):
-        column = [line[position] for line in words if len(line) > position]
-        kind = _kind(column, len(words), kinds)
-        if kind == "word" and position == end and _late_dash(words, position):
-            kind = "dash"
-        if kind in _TELLING or (kind in ("dash", "bracket", "flag", "padded") and position == end):
-            end = position + 1
-        kinds.append("number" if kind == "flag" else kind)
-        if kind == "component":
-            break
-    return kinds[:end]
-
-
-def _late_dash(words: Sequence[Sequence[re.Match[str]]], position: int) -> bool:
-    """Whether a dash stands here in most lines, and a word later in nearly all others."""
-    here, later = (sum(len(line) > at and line[at][0] == "-" for line in words) for at in (position, position + 1))
-    return here > later and here + later >= _AGREED * len(words)
-
-
-#: Columns that a header reaches to, whatever stands before them, and that it has once.
-_TELLING = ("severity", "letter", "source", "component", "dotted")
-
-
-def _kind(column: Sequence[re.Match[str]], lines: int, before: Sequence[str]) -> str:
-    for kind, pattern in _PATTERNS.items():
-        if kind in before and kind in _TELLING:
-            continue
-        if kind in ("component", "dotted") and "dotted" in before:
-            continue
-        if _most_match(column, pattern, lines):
-            return "flag" if kind == "number" and _few(column, 2) else kind
-    # Few different words in a column that is filled up with spaces: names of channels, not sentences.
-    padded = [word for word in column if word.string[word.end() : word.end() + 2] == "  "]
-    return "padded" if len(padded) >= _AGREED * lines and _few(column, 5) and lines >= _MANY else "word"
-
-
-def _most_match(column: Sequence[re.Match[str]], pattern: re.Pattern[str], lines: int) -> bool:
-    """Whether words of this pattern stand in nearly all lines; looked at no longer than it is open."""
-    spare = len(column) - _AGREED * lines
-    for word in column:
-        if spare < 0:
-            return False
-        spare -= not pattern.fullmatch(word[0])
-    return spare >= 0 and lines > 0
-
-
-def _few(column: Sequence[re.Match[str]], different: int) -> bool:
-    """Whether a column of many lines has no more than so many different words."""
-    return len(column) >= _MANY and len({word[0] for word in column}) <= different
-
-
-def piped_header(time_format: TimeFormat, lead: str, rests: Sequence[str]) -> Header:
-    """The header of lines whose fields end in `|`, the message standing behind the last one."""
-    pipes = Counter(rest.count("|") for rest in rests).most_common(1)[0][0]
-    fields = [rest.split("|")[1:pipes] for rest in rests if rest.count("|") >= pipes]
+def delimited_header(time_format: TimeFormat, lead: str, rests: Sequence[str], sign: str) -> Header:
+    """The header of lines whose fields end in a sign such as `|`, the message standing behind the last one."""
+    counts = sorted(rest.count(sign) for rest in rests)
+    # As many as nearly all lines have: the message, too, may contain the sign.
+    signs = counts[int((1 - AGREED) / 2 * len(counts))]
+    fields = [rest.split(sign)[1:signs] for rest in rests if rest.count(sign) >= signs]
     severity = service = None
-    start = rf"{lead}{time_format.mark}{time_format.pattern}"
+    start, one = rf"{lead}{time_format.mark}{time_format.pattern}", rf"[^{sign}]*\{sign}"
     for place, column in enumerate(zip(*fields, strict=True)):
-        group = rf"^({start}\|(?:[^|]*\|){{{place}}}\s*)"
-        told = sum(bool(re.fullmatch(SEVERITY, word.strip())) for word in column) >= _AGREED * len(column)
+        group = rf"^({start}\{sign}(?:{one}){{{place}}}\s*)"
+        told = sum(bool(re.fullmatch(SEVERITY, word.strip())) for word in column) >= AGREED * len(column)
         if told:
             severity = severity or rf"{group}({SEVERITY})"
         elif not service and not all(word.strip().isdigit() for word in column):
-            service = rf"{group}([^|\s]+)"
-    pattern = rf"^{start}\|(?:[^|]*\|){{{pipes - 1}}}"
-    return Header(
-        pattern, pattern, time_format, rf"^({lead}{time_format.mark})({time_format.pattern})", severity, service
-    )
+            service = rf"{group}([^{sign}\s]+)"
+    pattern = rf"^{start}\{sign}(?:{one}){{{signs - 1}}}"
+    time = rf"^({lead}{time_format.mark})({time_format.pattern})"
+    return Header(pattern, pattern, time_format, time, severity, service)
 
 
-def _compose(time_format: TimeFormat | None, lead: str, columns: Sequence[str]) -> Header:
+def _compose(time_format: TimeFormat | None, lead: str, columns: Sequence[Column]) -> Header:
     mark = time_format.mark if time_format else ""
-    start = rf"{lead}[\[(<]?{mark}{time_format.pattern}[\])>]?[,:]?" if time_format else ""
-    service = next((kind for kind in ("component", "dotted", "source") if kind in columns), None)
+    start = rf"{lead}[\[(<]?{mark}{time_format.pattern}{_AFTER}:?" if time_format else ""
+    parts = _parts(columns, timed=bool(start))
     tail = ""
-    for kind in reversed(columns):
-        # A dash may come a word later than in most lines: `chrome.exe *64 - …` beside `chrome.exe - …`.
-        column = rf"(?:\S+\s+)?{_COLUMNS[kind]}" if kind == "dash" else _COLUMNS[kind]
-        tail = rf"(?:\s*{column}(?:\s|$){tail})?" if not start else rf"(?:\s+{column}{tail})?"
-    first = rf"\s*{_COLUMNS[columns[0]]}(?:\s|$)" if columns else ""
-    severity = next((kind for kind in ("severity", "letter") if kind in columns), None)
-    levels = {"severity": SEVERITY, "letter": _COLUMNS["letter"]}
+    for part in reversed(parts):
+        tail = rf"(?:{part}{tail})?"
     return Header(
-        fits=rf"^{start}" if start else rf"^{first}",
-        pattern=rf"^{start}{tail}\s?" if start else rf"^{tail}",
+        fits=rf"^{start}" if start else rf"^{parts[0]}",
+        pattern=rf"^{start}{tail}\s*",
         time_format=time_format,
         time=rf"^({lead}[\[(<]?{mark})({time_format.pattern})" if time_format else None,
-        severity=_group(start, columns, severity, levels[severity]) if severity else _marked(lead, mark),
-        service=_group(start, columns, service, _SERVICE[service]) if service else None,
+        severity=_group(start, columns, _SEVERITY) or (rf"^({lead}[\[(<]?)({mark})" if mark else None),
+        service=_group(start, columns, _SERVICE),
     )
 
 
-def _marked(lead: str, mark: str) -> str | None:
-    return rf"^({lead}[\[(<]?)({mark})" if mark else None
+def _parts(columns: Sequence[Column], *, timed: bool) -> list[str]:
+    """The pattern of each column, with the space around it, none where the next one adjoins."""
+    parts: list[str] = []
+    for column, after in zip(columns, [*columns[1:], None], strict=False):
+        gap = "" if parts else r"\s+" if timed and not column.adjoins else r"\s*"
+        parts.append(gap + column.pattern + (r"\s*" if after and after.adjoins else r"(?:\s+|$)"))
+    return parts
 
 
-_SERVICE = {"component": r"[^\s:=\[\]]+", "source": r"[\w./-]+", "dotted": r"[A-Za-z_$][\w$]*(?:[.$][\w$]+)*"}
-
-
-def _group(start: str, columns: Sequence[str], kind: str, field: str) -> str:
-    place = columns.index(kind)
-    gap = r"\s+" if start else r"\s*"
-    lead = "".join(gap + _COLUMNS[other] for other in columns[:place])
-    return rf"^({start}{lead}{gap}[\[<(|]*)({field})"
+def _group(start: str, columns: Sequence[Column], fields: Mapping[str, str]) -> str | None:
+    """Where the first of these fields that the columns have stands, as a pattern of two groups."""
+    kinds = [column.kind for column in columns]
+    kind = next((kind for kind in fields if kind in kinds), None)
+    if kind is None:
+        return None
+    place = kinds.index(kind)
+    parts = _parts(columns, timed=bool(start))
+    gap = "" if place else r"\s*"
+    opening = "[VDIWEF]/" if kind == "tag" and fields is _SERVICE else r"[\[<(|]*\s*"
+    return rf"^({start}{''.join(parts[:place])}{gap}{opening})({fields[kind]})"

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from components.logs.header import LETTERS, SEVERITY_OF
+from components.logs.severities import LETTERS, SEVERITY_OF
 
 #: The keys from the outermost object inwards.
 Place = tuple[str, ...]

@@ -10,8 +10,9 @@ from typing import Any
 
 import polars as pl
 
-from components.logs.header import LETTERS, MIN_SHARE, NO_HEADER, SEVERITY_OF, Header, learn_headers
+from components.logs.header import MIN_SHARE, NO_HEADER, Header, learn_headers
 from components.logs.json_places import NUMBERED, find_places, json_text, nothing_said
+from components.logs.severities import LETTERS, SEVERITY_OF
 from components.logs.stamps import read_stamps
 from components.logs.time_formats import TimeFormat
 from components.logs.wrappers import NO_WRAPPER, Wrapper

@@ -20,13 +20,17 @@ def read_stamps(column: pl.Series, time_format: TimeFormat | None, year: int) ->
         return pl.Series(column.name, [None], dtype=TIME_DTYPE).new_from_index(0, len(column))
     if time_format is None or not time_format.format:
         return _any(column)
-    text = (
-        time_format.prefix.format(year=f"{year:04}")
-        + column.to_frame().select(pl.col(column.name).str.replace(",", ".", literal=True)).to_series()
-    )
+    # A fraction may stand behind a comma; where dates have commas, it is the one before a digit.
+    dated = "," in time_format.format
+    point = pl.col(column.name).str.replace(",([0-9])", ".$1") if dated else _point(column.name)
+    text = time_format.prefix.format(year=f"{year:04}") + column.to_frame().select(point).to_series()
     if time_format.zoned:
         return text.str.to_datetime(time_format.format, strict=False, time_unit="us", time_zone="UTC")
     return text.str.to_datetime(time_format.format, strict=False, time_unit="us").dt.replace_time_zone("UTC")
+
+
+def _point(name: str) -> pl.Expr:
+    return pl.col(name).str.replace(",", ".", literal=True)
 
 
 def _any(column: pl.Series) -> pl.Series:

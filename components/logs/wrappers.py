@@ -1,4 +1,4 @@
-"""What log shippers put around the lines of programs: Docker's JSON, the CRI of Kubernetes, syslog.
+"""What log shippers put around the lines of programs: Docker's JSON, the CRI of Kubernetes, syslog, Docker Compose.
 
 Each wrapper is told by most of the sampled lines and peeled off; what is inside is a log line of its own.
 """
@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
+
+from components.logs.severities import SEVERITY_OF
 
 #: A file is wrapped where this share of its sampled lines is.
 _MOST = 0.8
@@ -33,6 +36,8 @@ _DATA = r"(?:-|(?:\[(?:[^\]\"]|\"(?:[^\"\\]|\\.)*\")*\])+)"
 _SYSLOG = rf"^<[0-9]{{1,3}}>[0-9] (\S+) \S+ (\S+) \S+ \S+ {_DATA}(?: (?:\x{{FEFF}})?|$)"
 # RFC 3164: the priority alone stands before a header that is learnt as any other.
 _PRIORITY = r"^<[0-9]{1,3}>"
+# Docker Compose: the container's name, filled up to the longest, before a bar.
+_COMPOSE = r"^([A-Za-z0-9][\w.-]*) +\| ?"
 
 
 def find_wrapper(sample: Sequence[str]) -> Wrapper:
@@ -42,6 +47,8 @@ def find_wrapper(sample: Sequence[str]) -> Wrapper:
         told = re.compile(pattern.replace(r"\x{FEFF}", "\ufeff"))
         if lines and sum(bool(told.match(line)) for line in lines) >= _MOST * len(lines):
             return wrapper
+    if _is_compose(lines):
+        return _compose()
     return _docker() if _is_docker(sample) else NO_WRAPPER
 
 
@@ -60,6 +67,21 @@ def _syslog() -> Wrapper:
 
 def _priority() -> Wrapper:
     return Wrapper(pl.col("line").str.replace(_PRIORITY, ""))
+
+
+def _compose() -> Wrapper:
+    line = pl.col("line")
+    return Wrapper(line.str.replace(_COMPOSE, ""), {"service": line.str.extract(_COMPOSE, 1)})
+
+
+def _is_compose(lines: Sequence[str]) -> bool:
+    """Whether the bar stands at one place of nearly all lines, behind names and neither levels nor numbers."""
+    told = [match for line in lines if (match := re.match(_COMPOSE, line))]
+    if len(told) < max(2, _MOST * len(lines)):
+        return False
+    named = sum(not match[1].isdigit() and match[1].upper() not in SEVERITY_OF for match in told)
+    bars = Counter(match[0].rindex("|") for match in told)
+    return named >= _MOST * len(told) and bars.most_common(1)[0][1] >= _MOST * len(told)
 
 
 def _docker() -> Wrapper:
