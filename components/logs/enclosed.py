@@ -17,8 +17,13 @@ _LENGTHS = 3
 # A quotation begins behind a space, a bracket or a sign that introduces it, and ends before such a one: not within
 # `don't`. Nothing is looked for in dumps of kilobytes.
 _TEXT = r"\"(?P<double>[^\"\\]*(?:\\.[^\"\\]*)*)\"|'(?P<single>[^'\\]*(?:\\.[^'\\]*)*)'"
-_LIST = r"\[(?P<list><\*>(?:[ ,;|]+<\*>)*)\]"
+_ITEM = r"[^\s,;|()\[\]{}\"']+"
+_LIST = (
+    r"\[(?P<list><\*>(?:[ ,;|]+<\*>)*)\]"
+    rf"|\[(?P<words>{_ITEM}(?:[,;|]\s?{_ITEM})*)\]|\{{(?P<braced>{_ITEM}(?:[,;|]\s?{_ITEM})*)\}}"
+)
 _ENCLOSED = re.compile(rf"(?:(?<=[\s=:(\[{{,])|^)(?:{_TEXT}|{_LIST})(?=[\s,;:.)\]}}]|$)")
+_BETWEEN = re.compile(r"[ ,;|]+")
 _MAX_CHARS = 2048
 
 
@@ -29,25 +34,26 @@ def empty_enclosed(texts: Sequence[str], min_siblings: int) -> list[str]:
     for parts in found:
         for place, content, _ in parts:
             seen.setdefault(place, set()).add(content)
-    varying = {
-        (word, kind)
-        for (word, kind), contents in seen.items()
-        if len(contents) >= (_LENGTHS if kind == "list" else min_siblings)
-    }
+    varying = {place for place, contents in seen.items() if _varies(place[1], contents, min_siblings)}
     return [_emptied(text, parts, varying) if parts else text for text, parts in zip(texts, found, strict=True)]
+
+
+def _varies(kind: str, contents: set[str], needed: int) -> bool:
+    """Whether so many contents are those of a variable: lists of three lengths, and of words so many lists as well."""
+    lengths = {len(_BETWEEN.findall(content)) for content in contents} if kind in ("list", "words", "braced") else None
+    return (lengths is None or len(lengths) >= _LENGTHS) and (kind == "list" or len(contents) >= needed)
 
 
 def _parts(text: str) -> list[tuple[tuple[str, str], str, tuple[int, int]]]:
     """Of each quotation and list: the word before it and its kind, what it holds, and where that stands."""
-    if len(text) > _MAX_CHARS or not ('"' in text or "'" in text or "[" in text):
+    if len(text) > _MAX_CHARS or not ('"' in text or "'" in text or "[" in text or "{" in text):
         return []
     parts = []
     for match in _ENCLOSED.finditer(text):
         kind = match.lastgroup or ""
         before = text[: match.start()].rsplit(None, 1)
         word = before[-1] if before else ""
-        content = str(match[kind].count(WILDCARD)) if kind == "list" else match[kind]
-        parts.append(((word, kind), content, match.span(kind)))
+        parts.append(((word, kind), match[kind], match.span(kind)))
     return parts
 
 

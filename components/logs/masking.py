@@ -46,10 +46,19 @@ _SURE = (
     rf"(?:(?:{_SIGN}+-+)*(?:{_SIGN}*[0-9]{{3}}{_SIGN}*|{_SIGN}*[0-9][^{_END}.\-0-9]+[0-9]{_SIGN}*)"
     rf"|{_NUMBERED}(?:[.\-]+{_NUMBERED})+|(?:{_SIGN}+-+)*(?:(?-u:\b)[0-9]{_SIGN}*|{_SIGN}*_[0-9]+))"
 )
+# Short ids such as those of commits: names of so many hex digits that hold one digit or two are rare.
+_SHORT_ID = "|".join(
+    rf"(?-u:\b){letters}{{{before}}}[0-9]{{{digits}}}{letters}{{{size - before - digits}}}(?-u:\b)"
+    for letters in ("[a-f]", "[A-F]")
+    for size in (7, 8)
+    for digits in (1, 2)
+    for before in range(1, size - digits + 1)
+)
 # A path starts with a slash that follows no letter, or has two slashes, or is a name and an address (host/10.0.0.1).
 _STEP = f"[^{_END}/?]*[^{_END}/?.]"
+_QUERY = r"(?:[^\s\"'<>\])},]*[^\s\"'<>\])},.;:])?"
 _PATH = (
-    rf"(?-u:\B)(?:~|\.{{1,2}})?(?:/+{_STEP})+/?(?:\?[^\s\"'<>]*)?|[^{_END}/]+(?:/{_STEP}){{2,}}/?"
+    rf"(?-u:\B)(?:~|\.{{1,2}})?(?:/+{_STEP})+/?(?:\?{_QUERY})?|[^{_END}/]+(?:/{_STEP}){{2,}}/?"
     rf"|[^{_END}/]+/[0-9]+(?:\.[0-9]+){{2,}}"
 )
 # Names of hosts: three labels of which one ends in a number, or a public ending. A `.net` ending needs three labels,
@@ -66,7 +75,21 @@ def _variable(number: str) -> str:
     word = rf"(?:{_PATH}|{_HOST}|(?:(?-u:\B)[-+])?{number}{_TAIL}|{_PUBLIC_HOST})(?:[:,]+{_NUMBERED}{_TAIL})*"
     # Leftmost match wins, then the first alternative. A `<*>` in the message is itself a variable.
     return "|".join(
-        [r"<\*>", _BOUND, _DATE, _ISO, _UUID, _URL, _EMAIL, _WINDOWS_PATH, _HEX, _IN_DOTTED, _HOST_AND_PORT, word]
+        [
+            r"<\*>",
+            _BOUND,
+            _DATE,
+            _ISO,
+            _UUID,
+            _URL,
+            _EMAIL,
+            _WINDOWS_PATH,
+            _HEX,
+            _IN_DOTTED,
+            _HOST_AND_PORT,
+            word,
+            _SHORT_ID,
+        ]
     )
 
 

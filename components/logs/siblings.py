@@ -34,6 +34,8 @@ _GLUE = "\x1f"
 _CUTS = (
     (r"([\w>\"'])([=(\[{])", f"${{1}} {_GLUE}${{2}}"),
     (r"([=(\[{])", f"${{1}}{_GLUE} "),
+    (r"((?:^|\s)[\"'])(\w|<)", f"${{1}}{_GLUE} ${{2}}"),
+    (r"([\w>])([\"'](?:\s|$))", f"${{1}} {_GLUE}${{2}}"),
     (r"([\w>]):((?-u:\b)|<)", f"${{1}} {_GLUE}:{_GLUE} ${{2}}"),
     (r"(<)((?-u:\b))", f"${{1}}{_GLUE} "),
     (r"(\w|<\*>)(>)", f"${{1}} {_GLUE}${{2}}"),
@@ -41,19 +43,25 @@ _CUTS = (
     (r"([,;])([^\s,;\x1f])", f"${{1}}{_GLUE} ${{2}}"),
     (r"([\w>])(\.+)(\s|$)", f"${{1}} {_GLUE}${{2}}${{3}}"),
 )
+#: The more words a statement has, the fewer values tell that another one is a variable: a third less where eight are
+#: the same. Sentences that differ in one of two or three words are mostly other statements, however long they are.
+_MOST_SHARED, _WHOLE = 8, 24
+#: Votes are summed beside the number of those who vote, in one number.
+_ONE = 1 << 24
 #: Words that look like values: names with a number, dotted names, literals of programming languages, and units.
 _UNIT = "(?:[KMGTP]i?)?B|[kmgt]b|bytes|[num]s|s|secs?|mins?|hours?|days?"
 _IS_UNIT = re.compile(_UNIT)
 _SIGNED = r"^[#$@]<\*>$"
+_METHOD = "^(?:GET|HEAD|POST|PUT|DELETE|PATCH|OPTIONS)$"
 _VALUE = rf"[0-9]|^(?i:true|false|null|none|nil|yes|no|on|off)$|^(?:{_UNIT})$|^[A-Za-z_]\w*(?:\.\w+){{2,}}$|{_SIGNED}"
 
 
 def merge_siblings(shapes: pl.Series, min_siblings: int, values: Sequence[str] = ()) -> pl.Series:
     """The template of each shape, in the order given; `values` are words that are known to be values.
 
-    A word becomes `<*>` where at least `min_siblings` shapes differ in that word alone. Of words that look like
-    values (after `=`, with a digit, or variable elsewhere in the file) two are enough, and so is one word beside a
-    `<*>` in its place.
+    A word becomes `<*>` where at least `min_siblings` shapes differ in that word alone, or down to a third less the
+    more words they share. Of words that look like values (after `=`, with a digit, or variable elsewhere in the file)
+    two are enough, and so is one word beside a `<*>` in its place.
     """
     templates = shapes.to_list()
     groups = [*_groups(shapes, min_siblings)]
@@ -106,6 +114,8 @@ class _Words:
             "literal": ((~masked | signed) & ~glued).to_numpy(),
             "wordy": (wordy & ~masked).to_numpy(),
             "values": value.to_numpy(),
+            "method": words.str.contains(_METHOD).to_numpy(),
+            "quoting": words.str.contains(rf"[\"']{_GLUE}$").to_numpy(),
             "before_value": words.str.ends_with("=" + _GLUE).to_numpy(),
         }
 
@@ -123,7 +133,9 @@ class _Group:
         self.length = len(self.texts[0])
         self.hashes: Keys = words["hashes"]
         self.pure, self.literal, self.wordy = words["pure"], words["literal"], words["wordy"]
-        self.values = words["values"].copy()
+        # A request line in quotes is told by its method, as a sentence is by its verb.
+        self.values = words["values"] | words["method"]
+        self.values[:, 1:] &= ~(words["method"][:, 1:] & words["quoting"][:, :-1])
         self.values[:, 1:] |= words["before_value"][:, :-1]
         self.wild: Flags = np.zeros(self.hashes.shape, dtype=bool)
         # Two odd numbers for each place, by which a word there is told from the same word elsewhere.
@@ -139,12 +151,15 @@ class _Group:
             present = np.where(self.wild | self.pure, self.places[1], terms)
             sums = present.sum(axis=1, dtype=np.uint64)
             _, first, inverse = np.unique(sums, return_index=True, return_inverse=True)
-            votes = self._votes(present[first], sums[first], np.where(self.wild, self.needed - 1, weights)[first])
+            worth = np.where(self.wild, self.needed - 1, weights)[first]
+            votes = self._votes(present[first], sums[first], worth + _ONE)
             votes[~self._may_go(first)] = 0
+            values, votes = np.divmod(votes, _ONE)
             # A statement rarely begins with a variable word: its first word takes twice the evidence.
-            votes[:, 0] //= 2
+            values[:, 0], votes[:, 0] = values[:, 0] // 2, votes[:, 0] // 2
+            votes[(votes < self.needed) & self._too_few(values, first)] = 0
             best = votes.shape[1] - 1 - votes[:, ::-1].argmax(axis=1)
-            chosen = votes[np.arange(len(votes)), best] >= self.needed
+            chosen = votes[np.arange(len(votes)), best] > 0
             if not chosen.any():
                 break
             grown = np.zeros((len(first), self.length), dtype=bool)
@@ -191,6 +206,13 @@ class _Group:
         """Words that may become variables; a template keeps at least one word with a letter: `<*> <*>` says nothing."""
         spared = (self.wordy & ~self.wild)[first].sum(axis=1)
         flags: Flags = (self.literal & ~self.wild)[first] & ((spared > 1)[:, None] | ~self.wordy[first])
+        return flags
+
+    def _too_few(self, values: npt.NDArray[np.int64], first: npt.NDArray[np.intp]) -> Flags:
+        """Whether so many values of each shape and word are too few for the words that their shapes share."""
+        own = (self.wordy & ~self.wild)[first]
+        shared = np.minimum(own.sum(axis=1)[:, None] - own, _MOST_SHARED)
+        flags: Flags = values * _WHOLE < self.needed * (_WHOLE - shared)
         return flags
 
     def _votes(self, present: Keys, sums: Keys, weights: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

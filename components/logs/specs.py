@@ -55,7 +55,10 @@ class FileParams(Params):
     """What `traceo logs` does to a file beyond its flags."""
 
     min_siblings: int = Field(
-        default=6, ge=2, le=1000, description="shapes that differ in one word only become one template from so many on"
+        default=6,
+        ge=2,
+        le=1000,
+        description="shapes that differ in one word only become one template from so many on, long ones from fewer",
     )
     cluster_distance: float = Field(
         default=0.4, gt=0, lt=1, description="cosine distance within which two templates are neighbours"

@@ -15,6 +15,9 @@ from components.logs.siblings import MAX_LENGTH, MAX_WILDCARDS
 
 _LIST = re.compile(r"<\*>(?:[ ,;|]+<\*>)+")
 _WIDE = re.compile(r" {2,}<\*>")
+# A name with a variable behind it, as a host with its port, or before it.
+_NAME = r"[\w-]+(?:[.@:/][\w-]+)*"
+_COMPOUND = re.compile(rf"(?<![\w@:/.>=-])(?:{_NAME}[:@/]<\*>|<\*>[:@/]{_NAME}|<\*>[:@/]<\*>)(?![\w@:/<-]|\.\w)")
 #: One shape more or less of two lengths may be two statements; three lengths of a list are a list, three values vary.
 _LENGTHS = 3
 
@@ -45,6 +48,27 @@ def even_out(shapes: pl.Series) -> tuple[pl.Series, list[str]]:
             for row in rows:
                 texts[row] = short
     return pl.Series(shapes.name, texts, dtype=pl.String), values
+
+
+def even_compounds(templates: pl.Series) -> pl.Series:
+    """The templates, those equal to another one but for a word around its variable in the other's place.
+
+    Where `connecting to <*>` is a template, `connecting to srv.internal:<*>` is a connection too: the mask knew the
+    other hosts whole.
+    """
+    texts = templates.unique(maintain_order=True).to_list()
+    known = set(texts)
+    told = {}
+    for text in texts:
+        if WILDCARD in text and _is_sentence(text):
+            short = text
+            for match in reversed([*_COMPOUND.finditer(text)]):
+                shorter = short[: match.start()] + WILDCARD + short[match.end() :]
+                # One compound may be in the other template too.
+                short = shorter if shorter in known else short
+            every = _COMPOUND.sub(WILDCARD, text)
+            told[text] = every if every in known else short
+    return templates.replace(told)
 
 
 def _even_values(texts: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -171,7 +171,7 @@ def test_lines_of_any_bytes_are_kept(logs: Command, tmp_path: Path) -> None:
 
 
 def test_minimal_siblings_is_a_parameter(logs: Command, log: Path, tmp_path: Path) -> None:
-    assert logs(log, "--output", tmp_path / "a.csv", "--params", '{"min_siblings": 9}') == 0
+    assert logs(log, "--output", tmp_path / "a.csv", "--params", '{"min_siblings": 11}') == 0
     assert "user anna logged in from <*>" in pl.read_csv(tmp_path / "a.csv")["template"].to_list()
 
 

@@ -43,6 +43,8 @@ def parameters_of(message: str) -> list[str]:
         ("Retrying connect to server: ms-sa-41:9000.", "Retrying connect to server: <*>.", ["ms-sa-41:9000"]),
         ("No route to ms-sa-41/10.190.173.170:9000", "No route to <*>", ["ms-sa-41/10.190.173.170:9000"]),
         ("GET /v2/54f/servers?all=True&since=2017", "GET <*>", ["/v2/54f/servers?all=True&since=2017"]),
+        ("handler{path=/a/b?c=d&e}: (/x?y=1), done", "handler{path=<*>}: (<*>), done", ["/a/b?c=d&e", "/x?y=1"]),
+        ("commit ebb02cd of face2face", "commit <*> of <*>", ["ebb02cd", "face2face"]),
         ("read s3://bucket/key/1.gz, done", "read <*>, done", ["s3://bucket/key/1.gz"]),
         ("data address space......0", "data address space......<*>", ["0"]),
         ("generating core.2275", "generating core.<*>", ["2275"]),
@@ -57,6 +59,12 @@ def test_shape_and_parameters(message: str, shape: str, parameters: list[str] | 
     assert shapes_of(message) == [shape]
     assert parameters is None or parameters_of(message) == parameters
     assert masking.fill(shape, parameters_of(message)) == message
+
+
+def test_short_ids_are_told_from_names() -> None:
+    words = pl.DataFrame({"m": ["ebb02cd a1bcdef deadbee1 ABCD12EF", "face2face feed1 defaced eth0 beef12x"]})
+    found = words.select(masking.shape(pl.col("m"), names=True)).to_series().to_list()
+    assert found == ["<*> <*> <*> <*>", words["m"][1]]
 
 
 @pytest.mark.parametrize(

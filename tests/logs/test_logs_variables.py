@@ -64,6 +64,40 @@ STATEMENTS = {
     ),
 }  # fmt: skip
 
+_FOUR, _FIVE = ("PENDING", "RUNNING", "FAILED", "KILLED"), ("idle", "bound", "lost", "asleep", "gone")
+_METHODS = ("GET", "PUT")
+#: Statements with few values, and how many templates they have.
+FEW_VALUES = {
+    "five of a statement with four words": ([f"Device {n} state changed to {w}" for n in range(3) for w in _FIVE], 1),
+    "four of them may be statements": ([f"[device: {n}] tube {w} (by event)" for n in range(3) for w in _FIVE[:4]], 4),
+    "four of a statement with eight words": (
+        [f"the package {n} was looked at and its new state is {w}" for n in range(3) for w in _FOUR], 1),
+    "three of them may be statements": (
+        [f"the package {n} was looked at and its new state is {w}" for n in range(3) for w in _FOUR[:3]], 3),
+    "a unit and a word are no two values": (
+        [f"block {n} stored as {w} in memory, with its estimated size known" for n in range(3)
+         for w in ("bytes", "values")], 2),
+    "methods in a sentence": ([f"request {w} /a/{n} took {n} ms" for n in range(3) for w in _METHODS], 1),
+    "methods in quotes": ([f'"{w} /a/{n} HTTP/1.1" took {n} ms' for n in range(3) for w in _METHODS], 2),
+    "hosts with and without a number": (
+        [f"connecting to {w}:{n} now" for n in range(1000, 1003) for w in ("db-3.example.net", "shop.internal")], 1),
+    "a key is no part of its value": ([f"sent {n} now" for n in range(3)] + ["sent size=3 now"], 2),
+    "lists of words in brackets": (
+        [f"worker {n} started queues=[{', '.join(w)}]" for n in range(3)
+         for w in (("a",), ("b",), ("a", "c"), ("d", "b"), ("d", "e", "f"), ("f", "a", "c"))], 1),
+    "words in brackets that are no lists": ([f"worker {n} {w} [up, to, it]" for n in range(3) for w in _FOUR[:3]], 3),
+    "ids of seven and eight": ([f"commit {w} stored" for w in ("ebb02cd", "deadbee1", "a1bcdef", "ABCD12EF")], 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FEW_VALUES)
+def test_few_values_are_enough_where_much_stays_the_same(kind: str) -> None:
+    messages, templates = FEW_VALUES[kind]
+    found = mine([as_text(pl.Series(messages))], min_siblings=6).templates
+    assert len(found) == templates, found["template"].to_list()
+    assert found["count"].sum() == len(messages)
+
+
 _WORDS = ["anna", "bob", "carl", "dora", "eve", "fay", "gus", "hal", "ida", "jan", "kim", "leo", "mia"]
 #: A variable word beside a sign, and the template of the statement.
 BESIDE_SIGNS = {
