@@ -13,20 +13,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from components.logs.header_columns import AGREED, Column, find_columns
-from components.logs.severities import MARKED_SEVERITY, SEVERITY
+from components.logs.severities import LETTER, MARKED_SEVERITY, SEVERITY
 from components.logs.time_formats import TIME_FORMATS, TimeFormat
 
 _MAX_WORDS_BEFORE = 5
 # What the fields of a column look like within it, behind its opening brackets.
-_SEVERITY = {"level": r"\w+", "severity": MARKED_SEVERITY, "tag": "[VDIWEF]", "letter": "[VDIWEF]"}
+_SEVERITY = {"level": r"\w+", "severity": MARKED_SEVERITY, "tag": LETTER, "logger": SEVERITY, "letter": LETTER}
 _NAME = r"[A-Za-z_$][\w$]*(?:[.$][\w$]+)*"
 _SERVICE = {
-    "component": r"[^\s:=\[\]]+",
+    "component": r"(?:[^\s:=\[\]]|::)+",
     "dotted": _NAME,
     "source": r"[\w./-]+",
     "tag": r"[^\s():]+",
+    "logger": r"[\w.-]+",
     "scope": _NAME.replace(".$", ".$/"),
 }
+# What stands before the service in a column that names the severity, too.
+_TITLES = {"tag": f"{LETTER}/", "logger": f"{SEVERITY}:"}
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def learn_header(sample: Sequence[str], *, rare: bool = False) -> Header:
             if before is not None:
                 return _timed_header(time_format, before, lines)
     columns = find_columns(lines, timed=False)
-    return _compose(None, "", columns) if {"severity", "tag"} & {one.kind for one in columns} else NO_HEADER
+    return _compose(None, "", columns) if {"severity", "tag", "logger"} & {one.kind for one in columns} else NO_HEADER
 
 
 def _timed_header(time_format: TimeFormat, before: int, lines: Sequence[str]) -> Header:
@@ -166,7 +169,9 @@ def _parts(columns: Sequence[Column], *, timed: bool) -> list[str]:
     parts: list[str] = []
     for column, after in zip(columns, [*columns[1:], None], strict=False):
         gap = "" if parts else r"\s+" if timed and not column.adjoins else r"\s*"
-        parts.append(gap + column.pattern + (r"\s*" if after and after.adjoins else r"(?:\s+|$)"))
+        parts.append(
+            gap + column.pattern + (r"\s*" if column.kind == "logger" or (after and after.adjoins) else r"(?:\s+|$)")
+        )
     return parts
 
 
@@ -179,5 +184,6 @@ def _group(start: str, columns: Sequence[Column], fields: Mapping[str, str]) -> 
     place = kinds.index(kind)
     parts = _parts(columns, timed=bool(start))
     gap = "" if place else r"\s*"
-    opening = "[VDIWEF]/" if kind == "tag" and fields is _SERVICE else r"[\[<(|]*\s*"
+    opening = _TITLES.get(kind, "") if fields is _SERVICE else ""
+    opening = opening or r"[\[<(|]*\s*"
     return rf"^({start}{''.join(parts[:place])}{gap}{opening})({fields[kind]})"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from components.logs.severities import MARKED_SEVERITY, SEVERITY
+from components.logs.severities import LETTER, MARKED_SEVERITY, SEVERITY
 
 #: A column belongs to the header where this share of the sample agrees on what it is.
 AGREED = 0.8
@@ -16,32 +17,39 @@ _MAX_COLUMNS = 8
 _MANY, _FEW = 50, 0.02
 
 _BRACKET = r"(?:\[(?:[^\[\]]|\[[^\[\]]*\])*\]|\([^()]*\)|<[^<>]*>|\{[^{}]*\}):?"
-_TAG = r"[VDIWEF]/[^():]*\(\s*[0-9]+\):"
+_TAG = rf"{LETTER}/[^():]*\(\s*[0-9]+\):"
+_LOGGER = rf"{SEVERITY}:[\w.-]+:"
 # Brackets may adjoin, and a number in brackets may adjoin the word that it belongs to.
-_WORD = re.compile(rf"{_TAG}(?=\s|$)|{_BRACKET}(?=[\s\[(<{{]|$)|[^\s\[]+\[[0-9]+\](?=\[)|\S+")
+_WORD = re.compile(rf"{_TAG}(?=\s|$)|{_LOGGER}|{_BRACKET}(?=[\s\[(<{{]|$)|[^\s\[]+\[[0-9]+\](?=\[)|\S+")
 _OPEN, _CLOSE = r"[\[<(|]+\s*", r"\s*[\]>)|]+:?"
 _COLUMNS = {
-    "severity": rf"(?:{_OPEN}{MARKED_SEVERITY}{_CLOSE}|[\[<(|]*{SEVERITY}(?:\[[0-9]+\])?[\]>)|:,]*|{MARKED_SEVERITY}:)",
+    "severity": (
+        rf"(?:{_OPEN}{MARKED_SEVERITY}{_CLOSE}|{MARKED_SEVERITY}:|"
+        rf"[\[<(|]*{SEVERITY}(?:\[[0-9]+\]|/[^\s\]]+)?[\]>)|:,]*)"
+    ),
     # What stands in the brackets of levels is a level, even one that nobody else has.
     "level": rf"{_OPEN}\w+{_CLOSE}",
     "tag": _TAG,
-    "letter": r"[VDIWEF]",
+    "logger": _LOGGER,
+    "letter": LETTER,
     "source": r"[\w./-]+\.[a-z]+:[0-9]+\]?:?",
     "number": "[0-9]+",
     "scope": r"\[\s*[A-Za-z_$][\w$]*(?:[.$/][\w$]+)+\s*\]:?",
     "bracket": _BRACKET,
     "dash": "[-|:]+",
     "sign": "[-|:*#.=<>+~!]{1,3}",
-    "component": r"[^\s:=\[\]]+(?:\[[0-9]+\])?:",
+    # Of processes, threads and connections, as `12#34:` and `*56`.
+    "numbers": r"(?:[0-9][0-9#./-]*:|[*#][0-9]+)",
+    "component": r"(?:[^\s:=\[\]]|::)+(?:\[[0-9]+\])?:",
     "dotted": r"[A-Za-z_$][\w$]*(?:[.$#@:][\w$]+)+(?:\[[0-9]+\])?",
     "word": r"\S+",
     "padded": r"\S+",
 }
 _PATTERNS = {kind: re.compile(pattern) for kind, pattern in _COLUMNS.items() if kind not in ("level", "word", "padded")}
 #: Columns that a header reaches to, whatever stands before them, and that it has once.
-_TELLING = ("severity", "level", "tag", "letter", "source", "component", "dotted")
+_TELLING = ("severity", "level", "tag", "logger", "letter", "source", "component", "dotted")
 # Columns that a header reaches to where they are next to it.
-_NEXT = ("dash", "sign", "scope", "bracket", "flag", "padded")
+_NEXT = ("dash", "late dash", "sign", "numbers", "scope", "bracket", "flag", "padded")
 _BRACKETS = ("scope", "bracket")
 
 Words = Sequence[Sequence[re.Match[str]]]
@@ -60,20 +68,24 @@ def find_columns(rests: Sequence[str], *, timed: bool) -> list[Column]:
     """The columns that lines begin with, as far as the header reaches; `timed`: behind a timestamp."""
     words = [[*islice(_WORD.finditer(rest), _MAX_COLUMNS)] for rest in rests]
     columns: list[Column] = []
-    end = 0
+    # The header reaches to `end` for sure, or only where what is behind it is no value.
+    end = sure = 0
     for position in range(_MAX_COLUMNS):
         here = [line[position] for line in words if len(line) > position]
         kind = _kind(here, len(words), [column.kind for column in columns])
-        if kind == "word" and position == end and _late_dash(words, position):
+        if kind == "word" and position in (end, end + 1) and _late_dash(words, position):
             kind = "late dash"
         if kind == "severity" and timed and _most_match(here, _PATTERNS["bracket"], len(here)):
             kind = "level"
-        if kind in _TELLING or kind == "late dash" or (kind in _NEXT and _reaches(words, position, end, kind)):
+        if kind in _TELLING:
+            end = sure = position + 1
+        elif kind in _NEXT and _reaches(words, position, end, kind):
+            sure = position + 1 if position == end == sure else sure
             end = position + 1
         columns.append(Column(kind, _pattern(kind), _adjoins(words, position)))
         if kind == "component":
             break
-    return columns[:end]
+    return columns[: end if end == sure or _varies(words, end) else sure]
 
 
 def _kind(column: Sequence[re.Match[str]], lines: int, before: Sequence[str]) -> str:
@@ -103,12 +115,20 @@ def _reaches(words: Words, position: int, end: int, kind: str) -> bool:
         return False
     # One word before a dash is a name, and so is one of few words before a bracket.
     named = [line[end] for line in words if len(line) > end]
-    return kind == "dash" or (kind in _BRACKETS and _few(named, 5) and not _ends_lines(words, position))
+    return kind in ("dash", "late dash", "sign") or (
+        kind in _BRACKETS and _few(named, 5) and not _ends_lines(words, position)
+    )
 
 
 def _ends_lines(words: Words, position: int) -> bool:
     here = [line[position] for line in words if len(line) > position]
     return sum(not word.string[word.end() :].strip() for word in here) >= AGREED * len(here)
+
+
+def _varies(words: Words, position: int) -> bool:
+    """Whether many different words stand here, as messages begin with; numbers count as one."""
+    here = Counter(re.sub("[0-9.]+", "1", line[position][0]) for line in words if len(line) > position)
+    return bool(here) and here.most_common(1)[0][1] <= len(words) / 2
 
 
 def _adjoins(words: Words, position: int) -> bool:

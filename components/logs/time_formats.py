@@ -69,6 +69,11 @@ TIME_FORMATS = (
     TimeFormat(rf"{_MONTH} [0-9]{{1,2}}, [0-9]{{4}}, {_HALF_DAY}{_FRACTION} [AP]M", "%b %d, %Y, %I:%M:%S%.f %p"),
     TimeFormat(rf"{_MONTH} [ 0-9][0-9] [0-9]{{4}} {_CLOCK}{_FRACTION}", "%b %e %Y %H:%M:%S%.f"),
     TimeFormat(rf"{_MONTH} [ 0-9]?[0-9] {_CLOCK}{_FRACTION}", "%Y %b %e %H:%M:%S%.f", prefix="{year} "),
+    TimeFormat(
+        rf"[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{2}} {_HALF_DAY}:[0-9]{{3}}",
+        "%m/%d/%y %H:%M:%S:%3f",
+        day_first="%d/%m/%y %H:%M:%S:%3f",
+    ),
     TimeFormat(rf"[0-9]{{2}}/[0-9]{{2}}/[0-9]{{2}} {_CLOCK}", "%y/%m/%d %H:%M:%S"),
     TimeFormat(
         rf"[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{4}} {_HALF_DAY} [AP]M",

@@ -28,7 +28,7 @@ HEADERS = {
     ),
     "levels that nobody else has": (
         "2026-03-15 08:00:{n:02} [{odd}] {text}",
-        (AT, "SUCCESS", None, "paid 0 of 7"),
+        (AT, "AUDIT", None, "paid 0 of 7"),
     ),
     "levels of three letters": ("2026-03-15 08:00:{n:02} +00:00 [{abc}] {text}", (AT, "WARN", None, "paid 0 of 7")),
     "a number that adjoins the level": (
@@ -53,6 +53,11 @@ HEADERS = {
         "[03.15 08:00:{n:02}] {program} - {text}",
         ("1970-03-15T08:00:00", None, "chrome.exe", "paid 0 of 7"),
     ),
+    "names of any kind and a dash a word later": (
+        "[03.15 08:00:{n:02}] {any} - {text}",
+        ("1970-03-15T08:00:00", None, None, "paid 0 of 7"),
+    ),
+    "a module": ("2026-03-15T08:00:{n:02}Z  {level} app::{word}: {text}", (AT, "WARN", "app::net", "paid 0 of 7")),
     "angle brackets": (
         "<Mar 15, 2026 8:00:{n:02} AM UTC> <{level}> <{word}> <BEA-1{n}> <{text}>",
         (AT, "WARN", None, "<paid 0 of 7>"),
@@ -66,6 +71,25 @@ HEADERS = {
     "a level filled up": ("{filled} {text}", (None, "WARN", None, "paid 0 of 7")),
     "a level, a tag and a number": ("{letter}/{word}( 8{n}): {text}", (None, "WARN", "net", "paid 0 of 7")),
     "a level and a category": ("{dotnet}: Acme.{word}[2{n}] {text}", (None, "WARN", "Acme.net", "paid 0 of 7")),
+    "a level and a logger": ("{level}:a.{word}:{text}", (None, "WARN", "a.net", "paid 0 of 7")),
+    "numbers with signs": (
+        "2026/03/15 08:00:{n:02} [{level}] {n}#1{n}: *5{n} {text}",
+        (AT, "WARN", None, "paid 0 of 7"),
+    ),
+    "signs between words": (
+        "15-Mar-2026 08:00:{n:02} * {word} * 0 * {text}",
+        (AT, None, None, "paid 0 of 7"),
+    ),
+    "an id before a sign": ("2026-03-15 08:00:{n:02} 33{n}c-2a8d-3b {sign} {text}", (AT, None, None, "paid 0 of 7")),
+    "levels in capitals": ("2026-03-15 08:00:{n:02} | {capitals:8} | {text}", (AT, "INFO", None, "paid 0 of 7")),
+    "a level beside a worker": (
+        "[2026-03-15 08:00:{n:02},000: {level}/Fork-{n}] {text}",
+        (AT, "WARN", None, "paid 0 of 7"),
+    ),
+    "two digits of the year": (
+        "[3/15/26 8:00:{n:02}:000 UTC] 000{n} {channel}  {letter}   {text}",
+        (AT, "WARN", None, "paid 0 of 7"),
+    ),
     "containers": ("{container:9} | {text}", (None, None, "web-1", "paid 0 of 7")),
     "containers of lines with headers": (
         "{container:9} | 2026-03-15 08:00:{n:02},000 {level} {text}",
@@ -81,10 +105,12 @@ def lines_of(pattern: str, count: int = 60) -> list[str]:
         words = {
             "n": n, "level": level, "letter": level[0], "filled": f"{level}:".ljust(9),
             "word": ("net", "repl", "db")[n % 3], "container": ("web-1", "db-1", "redis-1")[n % 3],
-            "note": ("Note", "System", "Warning", "ERROR")[n % 4], "odd": "SUCCESS" if n % 6 == 0 else level,
+            "note": ("Note", "System", "Warning", "ERROR")[n % 4], "odd": "AUDIT" if n % 6 == 0 else level,
+            "capitals": ("SUCCESS", "LOG", "FAIL", "INFO")[n % 4],
             "abc": ("WRN", "INF", "ERR", "DBG")[n % 4], "dotnet": ("warn", "info", "fail", "dbug")[n % 4],
             "sign": "*#.-"[n % 4], "channel": ("NETWORK ", "STORAGE ", "REPL_HB ", "Server  ")[n % 4],
             "program": ("chrome.exe", "chrome.exe *64", "svn.exe")[n % 3],
+            "any": ("a-b.exe", "chrome *64", "c++ *64", "svn.exe")[n % 4],
             "text": TEXTS[n % 6].format(n=n),
         }  # fmt: skip
         lines.append(pattern.format(**words))
@@ -137,6 +163,13 @@ def test_a_line_that_lacks_a_column_keeps_its_words(line: str, message: str) -> 
     for pattern in ("2026-03-15 08:00:{n:02} {letter} {text}", "2026-03-15 08:00:{n:02} {level} {text}"):
         header = learn_header([*lines_of(pattern), line])
         assert re.sub(header.pattern, "", line) == message
+
+
+@pytest.mark.parametrize("name", ["temperature : {n}", "{word} - {n}.5", "{word} = {n}", "user {word} - 5 paid"])
+def test_a_name_before_a_value_is_no_header(tmp_path: Path, name: str) -> None:
+    lines = lines_of("2026-03-15 08:00:{n:02} " + name)
+    header = learn_header(lines)
+    assert [re.sub(header.pattern, "", line) for line in lines] == lines_of(name)
 
 
 @pytest.mark.parametrize("word", ["[", "[[]", "(", "<", "{", "[a]", "<a>", "D/", "a" * 50, "a:", "- ", "| ", "INFO "])
