@@ -85,7 +85,7 @@ def learn_header(sample: Sequence[str], *, rare: bool = False) -> Header:
 
 
 def _timed_header(time_format: TimeFormat, before: int, lines: Sequence[str]) -> Header:
-    lead = rf"(?:\S+\s+){{{before}}}" if before else ""
+    lead = rf"\s*(?:\S+\s+){{{before}}}" if before else ""
     start = re.compile(rf"^({lead})[\[(<]?{time_format.mark}({time_format.pattern}){_AFTER}(?=[\s:,\-\[|;]|$):?")
     matches = [match for line in lines if (match := start.match(line))]
     time_format = time_format.read_as([match[2] for match in matches])
@@ -106,13 +106,13 @@ def _severity_before(leads: Sequence[str]) -> str | None:
     for place, column in enumerate(zip(*(lead.split() for lead in leads), strict=False)):
         told = rf"[\[<(|]*(?:{SEVERITY})[\]>)|:,]*"
         if sum(bool(re.fullmatch(told, word)) for word in column) >= AGREED * len(column):
-            return rf"^((?:\S+\s+){{{place}}}[\[<(|]*)({SEVERITY})"
+            return rf"^(\s*(?:\S+\s+){{{place}}}[\[<(|]*)({SEVERITY})"
     return None
 
 
 def _words_before(lines: Sequence[str], time_format: TimeFormat, shared: float) -> int | None:
     """How many words stand before the timestamp in most lines; None where most lines have no such timestamp."""
-    pattern = re.compile(rf"(?<![\w.:\-]){time_format.mark}{time_format.sign or time_format.pattern}(?![\w:\-])")
+    pattern = re.compile(rf"(?<![\w.:\-]){time_format.mark}{time_format.sign or time_format.pattern}(?![\w\-]|:[0-9])")
     found = Counter(
         len(match.string[: match.start()].rstrip("[(<").split())
         for line in lines

@@ -77,14 +77,14 @@ def find_columns(rests: Sequence[str], *, timed: bool) -> list[Column]:
             kind = "late dash"
         if kind == "severity" and timed and _most_match(here, _PATTERNS["bracket"], len(here)):
             kind = "level"
+        if columns and columns[-1].kind == "component" and kind not in ("severity", "level"):
+            break
         if kind in _TELLING:
             end = sure = position + 1
         elif kind in _NEXT and _reaches(words, position, end, kind):
             sure = position + 1 if position == end == sure else sure
             end = position + 1
         columns.append(Column(kind, _pattern(kind), _adjoins(words, position)))
-        if kind == "component":
-            break
     return columns[: end if end == sure or _varies(words, end) else sure]
 
 

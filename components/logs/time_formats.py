@@ -89,7 +89,10 @@ TIME_FORMATS = (
     TimeFormat(rf"[0-9]{{2}}\.[0-9]{{2}} {_CLOCK}{_FRACTION}", "%Y.%m.%d %H:%M:%S%.f", prefix="{year}."),
     TimeFormat(rf"[0-9]{{8}} {_CLOCK}{_FRACTION}", "%Y%m%d %H:%M:%S%.f"),
     TimeFormat(rf"[0-9]{{2}}-[0-9]{{2}} {_CLOCK}{_FRACTION}", "%Y-%m-%d %H:%M:%S%.f", prefix="{year}-"),
+    TimeFormat(rf"[0-9]{{8}}-[0-9]{{6}}{_FRACTION}", "%Y%m%d-%H%M%S%.f"),
+    TimeFormat(rf"[0-9]{{8}}T[0-9]{{6}}{_FRACTION}", "%Y%m%dT%H%M%S%.f"),
     TimeFormat(r"[0-9]{6} [0-9]{6}", "%y%m%d %H%M%S"),
+    TimeFormat(r"[0-9]{1,2}:[0-9]{2}[AP]M", "%Y-%m-%d %I:%M%p", prefix="{year}-01-01 "),
     TimeFormat(rf"{_CLOCK}{_FRACTION}", "%Y-%m-%d %H:%M:%S%.f", prefix="{year}-01-01 "),
     TimeFormat(
         r"[0-9]{10}(?:\.[0-9]{1,9}|[0-9]{3}|[0-9]{6}|[0-9]{9})?",

@@ -39,6 +39,20 @@ HEADERS = {
         "{level:5} [main-{n}] 2026-03-15 08:00:{n:02},000 {word}.java:5{n} - {text}",
         (AT, "WARN", "net.java", "paid 0 of 7"),
     ),
+    "a space before the level": (
+        " {level:5} [main-{n}] 2026-03-15 08:00:{n:02},000 {word}.java (line 5{n}) {text}",
+        (AT, "WARN", "net.java", "paid 0 of 7"),
+    ),
+    "a level behind the component": (
+        "15-Mar-2026 08:00:{n:02}.000 {word}: {level}: {text}",
+        (AT, "WARN", "net", "paid 0 of 7"),
+    ),
+    "a colon behind the zone": (
+        "2026-03-15 08:00:{n:02}.000+0000: 287{n}: {level} : run{word}:10{n} : {text}",
+        (AT, "WARN", "runnet", "paid 0 of 7"),
+    ),
+    "digits alone": ("20260315-0800{n:02},000 [{level}] {text}", (AT, "WARN", None, "paid 0 of 7")),
+    "a clock of twelve hours": ("8:00AM {abc} {text}", ("1970-01-01T08:00:00", "WARN", None, "paid 0 of 7")),
     "a sign": ("13{n}:C 15 Mar 2026 08:00:{n:02}.000 {sign} {text}", (AT, None, None, "paid 0 of 7")),
     "a letter, a channel and a thread": (
         "2026-03-15T08:00:{n:02}.000+0000 {letter} {channel} [conn{n}] {text}",
