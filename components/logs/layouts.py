@@ -109,7 +109,7 @@ class Layout:
     @property
     def sliceable(self) -> bool:
         """Whether fields of lines may stand in their headers, so that `places` is worth asking."""
-        return not self.wrapper.fields
+        return self.wrapper.is_end and not self.wrapper.fields
 
     def places(self, lines: pl.Series) -> pl.DataFrame:
         """Where fields stand within lines, in bytes: `message, message_at, kind, time_at, time_bytes, …` of each line.

@@ -9,7 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -22,10 +22,14 @@ _MOST = 0.8
 
 @dataclass(frozen=True)
 class Wrapper:
-    """How a line (column `line`) becomes the line inside, and what the wrapper says of it, as text."""
+    """How a line (column `line`) becomes the line inside, and what the wrapper says of it, as text.
+
+    is_end: what is inside is the end of the line.
+    """
 
     inside: pl.Expr
     fields: Mapping[str, pl.Expr] = field(default_factory=dict)
+    is_end: bool = True
 
 
 NO_WRAPPER = Wrapper(pl.col("line"))
@@ -38,10 +42,19 @@ _SYSLOG = rf"^<[0-9]{{1,3}}>[0-9] (\S+) \S+ (\S+) \S+ \S+ {_DATA}(?: (?:\x{{FEFF
 _PRIORITY = r"^<[0-9]{1,3}>"
 # Docker Compose: the container's name, filled up to the longest, before a bar.
 _COMPOSE = r"^([A-Za-z0-9][\w.-]*) +\| ?"
+# What terminals show as colours.
+_COLOUR = r"\x1b\[[0-9;]*m"
 
 
 def find_wrapper(sample: Sequence[str]) -> Wrapper:
-    """The wrapper of most of the sampled lines; NO_WRAPPER where there is none."""
+    """The wrapper of most of the sampled lines, NO_WRAPPER where there is none; colours are taken out."""
+    found = _find_wrapper(sample)
+    if not any("\x1b[" in line or "\\u001b[" in line for line in sample):
+        return found
+    return replace(found, inside=found.inside.str.replace_all(_COLOUR, ""), is_end=False)
+
+
+def _find_wrapper(sample: Sequence[str]) -> Wrapper:
     lines = [line[:2000] for line in sample if line.strip()]
     for pattern, wrapper in ((_CRI, _cri()), (_SYSLOG, _syslog()), (_PRIORITY, _priority())):
         told = re.compile(pattern.replace(r"\x{FEFF}", "\ufeff"))

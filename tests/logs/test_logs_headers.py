@@ -72,6 +72,10 @@ HEADERS = {
         ("1970-03-15T08:00:00", None, None, "paid 0 of 7"),
     ),
     "a module": ("2026-03-15T08:00:{n:02}Z  {level} app::{word}: {text}", (AT, "WARN", "app::net", "paid 0 of 7")),
+    "colours": (
+        "\x1b[2m2026-03-15T08:00:{n:02}Z\x1b[0m \x1b[33m{level:5}\x1b[0m app::{word}\x1b[2m:\x1b[0m {text}",
+        (AT, "WARN", "app::net", "paid 0 of 7"),
+    ),
     "angle brackets": (
         "<Mar 15, 2026 8:00:{n:02} AM UTC> <{level}> <{word}> <BEA-1{n}> <{text}>",
         (AT, "WARN", None, "<paid 0 of 7>"),
