@@ -14,7 +14,7 @@ from components.logs.enclosed import empty_enclosed
 from components.logs.masking import WILDCARD
 from components.logs.shaping import Codes, Keys
 from components.logs.siblings import merge_siblings
-from components.logs.variants import even_compounds, even_out
+from components.logs.variants import even_out, even_templates
 
 #: Distinct shapes held at once, and their text. Where a file has more, they are merged into templates on the way; if
 #: half of the room is still taken then, the rarest give way to the one template `<*>`, whose parameter is the message.
@@ -117,7 +117,8 @@ class Shapes:
         )
         emptied = pl.Series("shape", empty_enclosed(frame["shape"].to_list(), self._min_siblings), dtype=pl.String)
         evened, values = even_out(emptied)
-        return frame.with_columns(even_compounds(merge_siblings(evened, self._min_siblings, values)))
+        merged = merge_siblings(evened, self._min_siblings, values)
+        return frame.with_columns(even_templates(merged, self._min_siblings))
 
     def _make_room(self) -> None:
         """Put merged templates in the place of their shapes; the rarest go where that is not enough."""

@@ -35,7 +35,7 @@ _CUTS = (
     (r"([\w>\"'])([=(\[{])", f"${{1}} {_GLUE}${{2}}"),
     (r"([=(\[{])", f"${{1}}{_GLUE} "),
     (r"((?:^|\s)[\"'])(\w|<)", f"${{1}}{_GLUE} ${{2}}"),
-    (r"([\w>])([\"'](?:\s|$))", f"${{1}} {_GLUE}${{2}}"),
+    (r"([\w>])([\"'])([\s,;:.)\]}]|$)", f"${{1}} {_GLUE}${{2}}${{3}}"),
     (r"([\w>]):((?-u:\b)|<)", f"${{1}} {_GLUE}:{_GLUE} ${{2}}"),
     (r"(<)((?-u:\b))", f"${{1}}{_GLUE} "),
     (r"(\w|<\*>)(>)", f"${{1}} {_GLUE}${{2}}"),
@@ -133,9 +133,11 @@ class _Group:
         self.length = len(self.texts[0])
         self.hashes: Keys = words["hashes"]
         self.pure, self.literal, self.wordy = words["pure"], words["literal"], words["wordy"]
-        # A request line in quotes is told by its method, as a sentence is by its verb.
         self.values = words["values"] | words["method"]
-        self.values[:, 1:] &= ~(words["method"][:, 1:] & words["quoting"][:, :-1])
+        # A request line in quotes may be told by its method, as a sentence is by its verb; four tell of a variable.
+        self.quoted: Flags = np.zeros_like(self.values)
+        self.quoted[:, 1:] = words["method"][:, 1:] & words["quoting"][:, :-1]
+        self.values &= ~self.quoted
         self.values[:, 1:] |= words["before_value"][:, :-1]
         self.wild: Flags = np.zeros(self.hashes.shape, dtype=bool)
         # Two odd numbers for each place, by which a word there is told from the same word elsewhere.
@@ -146,18 +148,20 @@ class _Group:
         """Mark the variable words, `known` being hashes of values found so far; returns the values of this group."""
         value = self.values | np.isin(self.hashes, known)
         weights = np.where(self.pure, self.needed - 1, np.where(value, (self.needed + 1) // 2, 1))
+        # Twice the votes, so that quoted methods can have one and a half.
+        weights = np.where(self.quoted & ~value, 3, 2 * weights)
         terms = self.hashes * self.places[0]
         for _ in range(_ROUNDS):
             present = np.where(self.wild | self.pure, self.places[1], terms)
             sums = present.sum(axis=1, dtype=np.uint64)
             _, first, inverse = np.unique(sums, return_index=True, return_inverse=True)
-            worth = np.where(self.wild, self.needed - 1, weights)[first]
+            worth = np.where(self.wild, 2 * (self.needed - 1), weights)[first]
             votes = self._votes(present[first], sums[first], worth + _ONE)
             votes[~self._may_go(first)] = 0
             values, votes = np.divmod(votes, _ONE)
             # A statement rarely begins with a variable word: its first word takes twice the evidence.
             values[:, 0], votes[:, 0] = values[:, 0] // 2, votes[:, 0] // 2
-            votes[(votes < self.needed) & self._too_few(values, first)] = 0
+            votes[(votes < 2 * self.needed) & self._too_few(values, first)] = 0
             best = votes.shape[1] - 1 - votes[:, ::-1].argmax(axis=1)
             chosen = votes[np.arange(len(votes)), best] > 0
             if not chosen.any():

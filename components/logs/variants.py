@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import polars as pl
 
+from components.logs.ends import even_ends
 from components.logs.masking import WILDCARD
 from components.logs.siblings import MAX_LENGTH, MAX_WILDCARDS
 
@@ -39,6 +40,24 @@ def even_out(shapes: pl.Series) -> tuple[pl.Series, list[str]]:
     texts, values = _even_values(shapes.to_list())
     known = set(texts)
     texts = [narrow if (narrow := _WIDE.sub(f" {WILDCARD}", text)) in known else text for text in texts]
+    return pl.Series(shapes.name, _even_lists(texts), dtype=pl.String), values
+
+
+def even_templates(templates: pl.Series, min_siblings: int) -> pl.Series:
+    """The template of each template, in the order given, by the lists, the names and the ends that others have.
+
+    Where `connecting to <*>` is a template, `connecting to srv.internal:<*>` is a connection too: the mask knew the
+    other hosts whole.
+    """
+    texts = templates.unique(maintain_order=True).to_list()
+    known = set(texts)
+    even = even_ends(_even_lists([_without_names(text, known) for text in texts]), min_siblings)
+    return templates.replace_strict(texts, even, return_dtype=pl.String)
+
+
+def _even_lists(texts: Sequence[str]) -> list[str]:
+    """The texts with `<*>` for lists of variables that stand in one place in three lengths."""
+    found = list(texts)
     groups: dict[str, list[int]] = {}
     for row, text in enumerate(texts):
         if WILDCARD in text:
@@ -46,29 +65,22 @@ def even_out(shapes: pl.Series) -> tuple[pl.Series, list[str]]:
     for short, rows in groups.items():
         if len({texts[row].count(WILDCARD) for row in rows}) >= _LENGTHS:
             for row in rows:
-                texts[row] = short
-    return pl.Series(shapes.name, texts, dtype=pl.String), values
+                found[row] = short
+    return found
 
 
-def even_compounds(templates: pl.Series) -> pl.Series:
-    """The templates, those equal to another one but for a word around its variable in the other's place.
-
-    Where `connecting to <*>` is a template, `connecting to srv.internal:<*>` is a connection too: the mask knew the
-    other hosts whole.
-    """
-    texts = templates.unique(maintain_order=True).to_list()
-    known = set(texts)
-    told = {}
-    for text in texts:
-        if WILDCARD in text and _is_sentence(text):
-            short = text
-            for match in reversed([*_COMPOUND.finditer(text)]):
-                shorter = short[: match.start()] + WILDCARD + short[match.end() :]
-                # One compound may be in the other template too.
-                short = shorter if shorter in known else short
-            every = _COMPOUND.sub(WILDCARD, text)
-            told[text] = every if every in known else short
-    return templates.replace(told)
+def _without_names(text: str, known: Container[str]) -> str:
+    """The known template that has a variable where this one has a name and a variable, or this one."""
+    if WILDCARD not in text or not _is_sentence(text):
+        return text
+    every = _COMPOUND.sub(WILDCARD, text)
+    if every in known:
+        return every
+    for match in reversed([*_COMPOUND.finditer(text)]):
+        shorter = text[: match.start()] + WILDCARD + text[match.end() :]
+        # The other template may have a name in another place as well.
+        text = shorter if shorter in known else text
+    return text
 
 
 def _even_values(texts: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -1,5 +1,7 @@
 """Kinds of variables that systems of every sort write, and the one template that each statement has."""
 
+from itertools import product
+
 import polars as pl
 import pytest
 
@@ -65,7 +67,7 @@ STATEMENTS = {
 }  # fmt: skip
 
 _FOUR, _FIVE = ("PENDING", "RUNNING", "FAILED", "KILLED"), ("idle", "bound", "lost", "asleep", "gone")
-_METHODS = ("GET", "PUT")
+_METHODS = ("GET", "PUT", "POST")
 #: Statements with few values, and how many templates they have.
 FEW_VALUES = {
     "five of a statement with four words": ([f"Device {n} state changed to {w}" for n in range(3) for w in _FIVE], 1),
@@ -78,7 +80,9 @@ FEW_VALUES = {
         [f"block {n} stored as {w} in memory, with its estimated size known" for n in range(3)
          for w in ("bytes", "values")], 2),
     "methods in a sentence": ([f"request {w} /a/{n} took {n} ms" for n in range(3) for w in _METHODS], 1),
-    "methods in quotes": ([f'"{w} /a/{n} HTTP/1.1" took {n} ms' for n in range(3) for w in _METHODS], 2),
+    "three methods in quotes": ([f'"{w} /a/{n} HTTP/1.1" took {n} ms' for n in range(3) for w in _METHODS], 3),
+    "four methods in quotes": (
+        [f'"{w} /a/{n} HTTP/1.1" took {n} ms' for n in range(3) for w in (*_METHODS, "HEAD")], 1),
     "hosts with and without a number": (
         [f"connecting to {w}:{n} now" for n in range(1000, 1003) for w in ("db-3.example.net", "shop.internal")], 1),
     "a key is no part of its value": ([f"sent {n} now" for n in range(3)] + ["sent size=3 now"], 2),
@@ -86,6 +90,12 @@ FEW_VALUES = {
         [f"worker {n} started queues=[{', '.join(w)}]" for n in range(3)
          for w in (("a",), ("b",), ("a", "c"), ("d", "b"), ("d", "e", "f"), ("f", "a", "c"))], 1),
     "words in brackets that are no lists": ([f"worker {n} {w} [up, to, it]" for n in range(3) for w in _FOUR[:3]], 3),
+    "lists of words without a space": (
+        [f"tags {','.join(w)} set on node {k}" for k in (1, 2, 3) for w in product("abcdef", repeat=k)], 1),
+    "quoted words in a list": ([f"known are ['{w}', 'x', 'y'] now" for w in ("a", "b", "c", "d", "e", "f")], 1),
+    "what another program said": (
+        [f"could not read {n}: {said}" for n in range(3)
+         for said in ("EOF", "no such host", "i/o timeout", "not now", "gone", "end of the line")], 1),
     "ids of seven and eight": ([f"commit {w} stored" for w in ("ebb02cd", "deadbee1", "a1bcdef", "ABCD12EF")], 1),
 }  # fmt: skip
 
