@@ -81,7 +81,8 @@ def learn_header(sample: Sequence[str], *, rare: bool = False) -> Header:
             if before is not None:
                 return _timed_header(time_format, before, lines)
     columns = find_columns(lines, timed=False)
-    return _compose(None, "", columns) if {"severity", "tag", "logger"} & {one.kind for one in columns} else NO_HEADER
+    told = {"severity", "tag", "logger", "uptime"} & {column.kind for column in columns}
+    return _compose(None, "", columns) if told else NO_HEADER
 
 
 def _timed_header(time_format: TimeFormat, before: int, lines: Sequence[str]) -> Header:

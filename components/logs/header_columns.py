@@ -34,6 +34,8 @@ _COLUMNS = {
     "letter": LETTER,
     "source": r"[\w./-]+\.[a-z]+:[0-9]+\]?:?",
     "number": "[0-9]+",
+    # Seconds since the start, as the kernel and X write them.
+    "uptime": r"\[\s*[0-9]+\.[0-9]+\s*\]",
     "scope": r"\[\s*[A-Za-z_$][\w$]*(?:[.$/][\w$]+)+\s*\]:?",
     "bracket": _BRACKET,
     "dash": "[-|:]+",
@@ -49,7 +51,7 @@ _PATTERNS = {kind: re.compile(pattern) for kind, pattern in _COLUMNS.items() if 
 #: Columns that a header reaches to, whatever stands before them, and that it has once.
 _TELLING = ("severity", "level", "tag", "logger", "letter", "source", "component", "dotted")
 # Columns that a header reaches to where they are next to it.
-_NEXT = ("dash", "late dash", "sign", "numbers", "scope", "bracket", "flag", "padded")
+_NEXT = ("dash", "late dash", "sign", "numbers", "uptime", "scope", "bracket", "flag", "padded")
 _BRACKETS = ("scope", "bracket")
 
 Words = Sequence[Sequence[re.Match[str]]]

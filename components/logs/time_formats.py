@@ -51,7 +51,10 @@ TIME_FORMATS = (
         "%Y-%m-%d %H:%M:%S%.f%#z",
         zoned=True,
     ),
-    TimeFormat(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}} {_CLOCK}{_FRACTION}", "%Y-%m-%d %H:%M:%S%.f"),
+    # MariaDB fills up the hour with a space.
+    TimeFormat(
+        rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}} (?:{_CLOCK}| [0-9](?::[0-9]{{2}}){{2}}){_FRACTION}", "%Y-%m-%d %H:%M:%S%.f"
+    ),
     TimeFormat(rf"[0-9]{{4}}/[0-9]{{2}}/[0-9]{{2}} {_CLOCK}{_FRACTION}", "%Y/%m/%d %H:%M:%S%.f"),
     TimeFormat(rf"[0-9]{{4}}/[0-9]{{2}}/[0-9]{{2}}-{_CLOCK}{_FRACTION}", "%Y/%m/%d-%H:%M:%S%.f"),
     TimeFormat(rf"[0-9]{{4}}\.[0-9]{{2}}\.[0-9]{{2}} {_CLOCK}{_FRACTION}", "%Y.%m.%d %H:%M:%S%.f"),

@@ -76,6 +76,8 @@ HEADERS = {
         "\x1b[2m2026-03-15T08:00:{n:02}Z\x1b[0m \x1b[33m{level:5}\x1b[0m app::{word}\x1b[2m:\x1b[0m {text}",
         (AT, "WARN", "app::net", "paid 0 of 7"),
     ),
+    "an hour behind two spaces": ("2026-03-15  8:00:{n:02} 2{n} [{note}] {text}", (AT, "INFO", None, "paid 0 of 7")),
+    "seconds since the start": ("[   1{n}.708{n}] {word}: {text}", (None, None, "net", "paid 0 of 7")),
     "angle brackets": (
         "<Mar 15, 2026 8:00:{n:02} AM UTC> <{level}> <{word}> <BEA-1{n}> <{text}>",
         (AT, "WARN", None, "<paid 0 of 7>"),
