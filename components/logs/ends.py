@@ -16,7 +16,7 @@ _LENGTHS = 3
 #: Fewer words before the sign are rather the name of a component, behind which its sentences stand.
 _FEWEST_WORDS = 3
 # In `user: <*> left` the sign introduces the variable alone, in `"user": ` it is JSON's.
-_SIGN = re.compile(r"(?:(?<=[^\s\"'])\s?[:=]|\s-)\s+(?=\S)(?!<\*>\s+(?!<\*>))")
+_SIGN = re.compile(r"(?:(?<=[^\s\"']) ?[:=]| -) +(?=\S)(?!<\*>\s+(?!<\*>))")
 _WORD = re.compile(r"(?<!\S)[^\s<>]*[^\W\d_][^\s<>]*(?!\S)")
 _CLOSING = re.compile(r"[^\w\s>]+$")
 _MAX_CHARS = 2048
@@ -27,7 +27,7 @@ def even_ends(texts: Sequence[str], min_siblings: int) -> list[str]:
     found = list(texts)
     groups: dict[str, list[int]] = {}
     for row, text in enumerate(texts):
-        if len(text) <= _MAX_CHARS:
+        if len(text) <= _MAX_CHARS and (": " in text or "= " in text or " - " in text):
             for start in _starts(text):
                 groups.setdefault(start, []).append(row)
     # The longest first: what follows the first of several signs is a sentence with a variable end by itself.

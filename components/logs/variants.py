@@ -86,7 +86,10 @@ def _without_names(text: str, known: Container[str]) -> str:
 def _even_values(texts: Sequence[str]) -> tuple[list[str], list[str]]:
     """Values of key=value pairs that vary among shapes with the same keys, or are variables by themselves, to `<*>`."""
     groups: dict[str, list[int]] = {}
-    pairs = [[match["value"] for match in _PAIR.finditer(text)] if _is_sentence(text) else [] for text in texts]
+    pairs = [
+        [match["value"] for match in _PAIR.finditer(text)] if "=" in text and _is_sentence(text) else []
+        for text in texts
+    ]
     for row, text in enumerate(texts):
         if pairs[row]:
             groups.setdefault(_PAIR.sub(rf"\g<key>{WILDCARD}", text), []).append(row)
