@@ -36,7 +36,7 @@ _CUTS = (
     (r"([=(\[{])", f"${{1}}{_GLUE} "),
     (r"((?:^|\s)[\"'])(\w|<)", f"${{1}}{_GLUE} ${{2}}"),
     (r"([\w>])([\"'])([\s,;:.)\]}]|$)", f"${{1}} {_GLUE}${{2}}${{3}}"),
-    (r"([\w>]):((?-u:\b)|<)", f"${{1}} {_GLUE}:{_GLUE} ${{2}}"),
+    (r"([\w>])([:#@])((?-u:\b)|<)", f"${{1}} {_GLUE}${{2}}{_GLUE} ${{3}}"),
     (r"(<)((?-u:\b))", f"${{1}}{_GLUE} "),
     (r"(\w|<\*>)(>)", f"${{1}} {_GLUE}${{2}}"),
     (r"([)\]},;]|:(?:\s|$))", f" {_GLUE}${{1}}"),
@@ -49,11 +49,11 @@ _MOST_SHARED, _WHOLE = 8, 24
 #: Votes are summed beside the number of those who vote, in one number.
 _ONE = 1 << 24
 #: Words that look like values: names with a number, dotted names, literals of programming languages, and units.
-_UNIT = "(?:[KMGTP]i?)?B|[kmgt]b|bytes|[num]s|s|secs?|mins?|hours?|days?"
-_IS_UNIT = re.compile(_UNIT)
+UNIT = "(?:[KMGTP]i?)?B(?:/s)?|[kmgt]b|bytes|[num]s|s|secs?|mins?|hours?|days?"
+_IS_UNIT = re.compile(UNIT)
 _SIGNED = r"^[#$@]<\*>$"
 _METHOD = "^(?:GET|HEAD|POST|PUT|DELETE|PATCH|OPTIONS)$"
-_VALUE = rf"[0-9]|^(?i:true|false|null|none|nil|yes|no|on|off)$|^(?:{_UNIT})$|^[A-Za-z_]\w*(?:\.\w+){{2,}}$|{_SIGNED}"
+_VALUE = rf"[0-9]|^(?i:true|false|null|none|nil|yes|no|on|off)$|^(?:{UNIT})$|^[A-Za-z_]\w*(?:\.\w+){{2,}}$|{_SIGNED}"
 
 
 def merge_siblings(shapes: pl.Series, min_siblings: int, values: Sequence[str] = ()) -> pl.Series:

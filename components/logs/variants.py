@@ -12,13 +12,15 @@ import polars as pl
 
 from components.logs.ends import even_ends
 from components.logs.masking import WILDCARD
-from components.logs.siblings import MAX_LENGTH, MAX_WILDCARDS
+from components.logs.siblings import MAX_LENGTH, MAX_WILDCARDS, UNIT
 
 _LIST = re.compile(r"<\*>(?:[ ,;|]+<\*>)+")
 _WIDE = re.compile(r" {2,}<\*>")
 # A name with a variable behind it, as a host with its port, or before it.
 _NAME = r"[\w-]+(?:[.@:/][\w-]+)*"
 _COMPOUND = re.compile(rf"(?<![\w@:/.>=-])(?:{_NAME}[:@/]<\*>|<\*>[:@/]{_NAME}|<\*>[:@/]<\*>)(?![\w@:/<-]|\.\w)")
+# A number's unit: 384.0 B, 2.1 KB.
+_MEASURE = re.compile(rf"(?<=<\*>) (?P<unit>{UNIT})(?![\w/])")
 #: One shape more or less of two lengths may be two statements; three lengths of a list are a list, three values vary.
 _LENGTHS = 3
 
@@ -37,7 +39,7 @@ def even_out(shapes: pl.Series) -> tuple[pl.Series, list[str]]:
 
     A parameter may hold spaces or a whole list.
     """
-    texts, values = _even_values(shapes.to_list())
+    texts, values = _even_values(_even_units(shapes.to_list()))
     known = set(texts)
     texts = [narrow if (narrow := _WIDE.sub(f" {WILDCARD}", text)) in known else text for text in texts]
     return pl.Series(shapes.name, _even_lists(texts), dtype=pl.String), values
@@ -81,6 +83,24 @@ def _without_names(text: str, known: Container[str]) -> str:
         # The other template may have a name in another place as well.
         text = shorter if shorter in known else text
     return text
+
+
+def _even_units(texts: Sequence[str]) -> list[str]:
+    """The texts with `<*>` for numbers and their units where texts that are the same but for units have several."""
+    found = list(texts)
+    groups: dict[tuple[str, int], list[int]] = {}
+    for row, text in enumerate(texts):
+        if WILDCARD in text:
+            bare, count = _MEASURE.subn(" ", text)
+            if count:
+                groups.setdefault((bare, count), []).append(row)
+    for rows in groups.values():
+        units = [set(column) for column in zip(*(_MEASURE.findall(texts[row]) for row in rows), strict=True)]
+        if any(len(unit) > 1 for unit in units):
+            for row in rows:
+                spots = iter(units)
+                found[row] = _MEASURE.sub(lambda unit: "" if len(next(spots)) > 1 else unit[0], texts[row])  # noqa: B023
+    return found
 
 
 def _even_values(texts: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -96,6 +96,10 @@ FEW_VALUES = {
     "what another program said": (
         [f"could not read {n}: {said}" for n in range(3)
          for said in ("EOF", "no such host", "i/o timeout", "not now", "gone", "end of the line")], 1),
+    "units that vary at once": (
+        [f"map {n}: {n} {a} data, {n} {b} used, {n} {c}/s" for n, (a, b, c) in
+         enumerate([("B", "KB", "GB"), ("MB", "B", "KB"), ("GB", "MB", "B")])], 1),
+    "units that do not vary": ([f"sent {n} KB ({w})" for n, w in enumerate(("in", "out"))], 2),
     "ids of seven and eight": ([f"commit {w} stored" for w in ("ebb02cd", "deadbee1", "a1bcdef", "ABCD12EF")], 1),
 }  # fmt: skip
 
@@ -121,6 +125,7 @@ BESIDE_SIGNS = {
     "variable {w}={n} was set": "variable <*>=<*> was set",
     "role:{w} action:login": "role:<*> action:login",
     "container {w}{{{n}}} is up": "container <*>{<*>} is up",
+    "spawned {w}#{n} for player": "spawned <*>#<*> for player",
     "new session for user {w}.": "new session for user <*>.",
     "waiting for {w}...": "waiting for <*>...",
     "handled by {w};{v} as asked": "handled by <*>;<*> as asked",
