@@ -39,7 +39,7 @@ def even_out(shapes: pl.Series) -> tuple[pl.Series, list[str]]:
 
     A parameter may hold spaces or a whole list.
     """
-    texts, values = _even_values(_even_units(shapes.to_list()))
+    texts, values = _even_values(shapes.to_list())
     known = set(texts)
     texts = [narrow if (narrow := _WIDE.sub(f" {WILDCARD}", text)) in known else text for text in texts]
     return pl.Series(shapes.name, _even_lists(texts), dtype=pl.String), values
@@ -53,7 +53,8 @@ def even_templates(templates: pl.Series, min_siblings: int) -> pl.Series:
     """
     texts = templates.unique(maintain_order=True).to_list()
     known = set(texts)
-    even = even_ends(_even_lists([_without_names(text, known) for text in texts]), min_siblings)
+    measured = _even_units([_without_names(text, known) for text in texts])
+    even = even_ends(_even_lists(measured), min_siblings)
     return templates.replace_strict(texts, even, return_dtype=pl.String)
 
 
