@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 from components.core.errors import InputError, ParamsError, TraceoError
@@ -78,6 +75,11 @@ def run_jobs(jobs: Sequence[Job], work: Work, label: str) -> int:
     """
     if len(jobs) == 1:
         return _run_one(jobs[0], work)
+    # Not at the top: a single file needs no other process, and starts sooner without.
+    from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import get_context
+
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
