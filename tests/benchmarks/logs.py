@@ -75,8 +75,8 @@ def report(data: Path) -> str:
     parts = [
         "## Templates of real logs",
         f"`make bench-logs`. Data: loghub, {len(found)} systems of 2,000 lines with corrected labels; one "
-        "configuration for all. The rules of masking were written with these systems in view, so that others may fare "
-        "worse. Definitions: tests/benchmarks/parsing.py; means are over systems.",
+        "configuration for all. The rules of masking and merging were written with these systems in view, so that "
+        "others may fare worse. Definitions: tests/benchmarks/parsing.py; means are over systems.",
     ]
     drain = Drain()
     parsers: tuple[tuple[str, str, Parser], ...] = (

@@ -1,6 +1,8 @@
 """Folding digits changes nothing but the time it takes."""
 
 import json
+import re
+from random import Random
 
 import polars as pl
 import pytest
@@ -49,6 +51,32 @@ def test_names_with_digits_make_no_key_of_every_line() -> None:
         assert len(keys.shapes) == 6
         assert [keys.shapes[key] for key in keys.key_of] == shaped(pl.Series("line", lines))
     assert len(set(keys.numbers)) == 6
+
+
+@pytest.mark.parametrize(
+    ("line", "keys"),
+    [
+        ("trace={32} span={16} done", 1),
+        ("volume {8}-{4}-{4}-{4}-{12} attached", 1),
+        ("digest sha256:{64}", 1),
+        ("{16}", 1),
+        ("c:\\\\{16} \\b{16}", 1),
+        # Too short for an id that is one whatever its letters are, and split by a rule.
+        ("commit {12}", 20),
+        ("{8}--{8}", 20),
+    ],
+)
+def test_lines_that_differ_in_long_ids_are_one_key(line: str, keys: int) -> None:
+    random = Random(1)
+
+    def drawn() -> str:
+        # One digit at least in every part, so that no part is a word.
+        return re.sub(
+            r"\{(\d+)\}", lambda size: "1" + "".join(random.choices("0123456789abcdef", k=int(size[1]) - 1)), line
+        )
+
+    lines = pl.Series("line", [drawn() for _ in range(20)])
+    assert len(Shaper().keys_of(as_text(lines)).shapes) == keys
 
 
 def test_where_the_message_is_no_end_of_the_line_all_digits_but_those_of_ids_are_put_back() -> None:

@@ -148,3 +148,15 @@ def test_a_statement_has_one_template(kind: str) -> None:
     found = mine([as_text(pl.Series(messages))], min_siblings=6).templates
     assert found["template"].to_list() == templates
     assert found["count"].sum() == len(messages)
+
+
+@pytest.mark.parametrize(
+    ("message", "parameters"),
+    [("took 1 of 2 ms", ["1", "2"]), ("took 1", ["1", ""]), ("{}", ["", ""])],
+    ids=["as the template", "without its end", "another text"],
+)
+def test_a_message_that_lacks_what_its_template_says_has_a_value_for_every_variable(
+    message: str, parameters: list[str]
+) -> None:
+    keys = pl.DataFrame({"message": [message], "shape": ["x"], "template": ["took <*> of <*> ms"]})
+    assert key_parameters(keys)[0].to_list() == parameters
