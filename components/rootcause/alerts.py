@@ -19,11 +19,15 @@ _COMMON = 0.25
 _SHARED = 0.1
 #: The same kind of metric up and down at once is noise of many cores or disks.
 _BOTH_WAYS = 0.2
-_HARMLESS = 0.3
+#: Killed services need less processor and memory as well; an idle disk and quick answers hurt nobody.
+_EASED = {"cpu": 0.3, "memory": 0.3, "disk": 0.1, "latency": 0.1}
+_MINOR = 0.1
 #: Further alerts of one kind and direction repeat what the first says.
 _REPEATED = 0.9
 _LOGS, _LOGS_REPEATED = 0.4, 0.6
-_CALLED, _CALLING, _OWN_SPANS = 0.5, 2.0, 0.3
+_CALLED, _OWN_SPANS = 0.5, 0.3
+#: Calls that fail from one replica alone, where something may lie behind the callee and where nothing does.
+_CALLING_ON, _CALLING_LAST = 1.0, 20.0
 _FELT_EXPLAINED, _OUTSIDE = 0.8, 0.5
 _REPLICA = re.compile(r"[-_.]?\d+$")
 
@@ -98,8 +102,8 @@ def _metric_groups(raised: Raised, replicas: Mapping[str, tuple[str, ...]], serv
             weight = _rarity(services, counts[family, direction])
             weight *= _SHARED if (family, direction) in elsewhere else 1.0
             weight *= _BOTH_WAYS if (family, _opposite(direction)) in found else 1.0
-            eased = direction == "down" and meaning.kind in ("cpu", "memory", "disk", "latency")
-            weight *= _HARMLESS if eased else 1.0
+            weight *= _EASED.get(meaning.kind, 1.0) if direction == "down" else 1.0
+            weight *= _MINOR if meaning.minor else 1.0
             weights[meaning.kind, direction].append((weight, name))
         for (kind, direction), values in sorted(weights.items()):
             names = tuple(name for _, name in sorted(values, reverse=True))
@@ -135,21 +139,34 @@ def _call_groups(raised: Raised, replicas: Mapping[str, tuple[str, ...]], graph:
         weight = _CALLED * math.log2(1 + len(callers)) * (len(callers) / len(known) if symptom == "error" else 1.0)
         names = tuple(sorted(raised.names[callee, symptom]))
         groups.append(AlertGroup(callee, symptom, False, True, weight, names, "trace"))
-    for caller, calls in sorted(raised.calls.items()):
-        blame = 0.0
-        for callee, symptom in sorted(calls):
-            alike = [other for other in replicas.get(caller, ()) if other in graph.callers_of(callee)]
-            callers = complaining[callee, symptom]
-            if symptom == "error" and alike and not callers & set(alike):
-                known = callers | graph.callers_of(callee)
-                blame = max(blame, _CALLING * (1 - len(callers) / len(known)))
-        names = tuple(f"failing calls to {callee}" for callee, symptom in sorted(calls) if symptom == "error")
-        groups.append(AlertGroup(caller, "error", False, True, blame, names, "trace"))
+    groups += [_lonely(caller, raised, complaining, replicas.get(caller, ()), graph) for caller in sorted(raised.calls)]
     for service, names_of in sorted(raised.own.items()):
         symptom = "error" if any(is_error(name) for name in names_of) else "latency"
         weight = _OWN_SPANS * math.log2(1 + len(names_of))
         groups.append(AlertGroup(service, symptom, False, True, weight, tuple(sorted(names_of)), "trace"))
     return groups
+
+
+def _lonely(
+    caller: str,
+    raised: Raised,
+    complaining: Mapping[tuple[str, str], set[str]],
+    replicas: tuple[str, ...],
+    graph: CallGraph,
+) -> AlertGroup:
+    """What a caller's failing calls say against itself: the more of its callees it fails to reach, the more."""
+    failing = sorted(callee for callee, symptom in raised.calls[caller] if symptom == "error")
+    known = graph.called_one_way(caller) | {callee for callee, _ in raised.calls[caller]}
+    blame = 0.0
+    for callee in failing:
+        callers, all_callers = complaining[callee, "error"], graph.callers_of(callee)
+        alike = all_callers & set(replicas)
+        if alike and not callers & alike:
+            behind = graph.called_one_way(callee) or callee in raised.own or callee in raised.calls
+            weight = _CALLING_ON if behind else _CALLING_LAST
+            blame = max(blame, weight * (1 - len(callers) / len(callers | all_callers)))
+    blame *= len(failing) / len(known)
+    return AlertGroup(caller, "error", True, True, blame, tuple(f"failing calls to {c}" for c in failing), "trace")
 
 
 def _decayed(weights: list[float], factor: float) -> float:

@@ -25,6 +25,10 @@ class CallGraph:
     def callers_of(self, service: str) -> frozenset[str]:
         return self.callers.get(service, frozenset())
 
+    def called_one_way(self, service: str) -> frozenset[str]:
+        """The callees that do not call back: pairs in both directions may be neighbours on a machine, not calls."""
+        return frozenset(c for c in self.callees_of(service) if service not in self.callees_of(c))
+
     def reached_from(self, service: str | None) -> dict[str, int]:
         """Calls between `service` and everything it reaches, itself 0; empty where it is not in the graph."""
         if service is None or not (service in self.calls or service in self.callers):

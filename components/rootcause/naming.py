@@ -31,6 +31,9 @@ _SHARED = re.compile(r"^_(node|host|machine|cluster)_|^_system_node")
 #: Bytes and packets go with the traffic, unless they are lost ones.
 _VOLUME = re.compile(r"byte|packet|_receive|_transmit|_trainsmit|_recv|_rx_|_tx_|syscall|_reads?_|_writes?_|_ops_")
 _TROUBLE = re.compile(r"err|drop|loss|lost|retrans|wait|discard")
+#: One core of many, whose load moves to the others, and what the kernel keeps of files and huge pages: neither is what
+#: a service lacks, and both move by themselves.
+_MINOR = re.compile(r"_v?(core|cpu)_?\d+_|_(dirty|writeback|mapped_file|(in)?active_file|huge)_")
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Sense:
 
     bad: the direction of change that hurts ("above", "below", "both"); shared: measured on the machine
     below, so that several services show the same value; listed: the catalogue says so, it is no guess from a name;
-    load: it goes with the traffic, as bytes sent do.
+    load: it goes with the traffic, as bytes sent do; minor: it moves by itself, as one core of many does.
     """
 
     kind: str
@@ -48,6 +51,7 @@ class Sense:
     shared: bool = False
     listed: bool = False
     load: bool = False
+    minor: bool = False
 
 
 @lru_cache(maxsize=65536)
@@ -60,4 +64,5 @@ def sense(metric: str) -> Sense:
     kind = next((kind for kind, pattern in _PATTERNS if re.search(pattern, words)), "unknown")
     bad = "below" if _LOWER_IS_BAD.search(words) else "both" if kind in ("traffic", "unknown") else "above"
     load = kind in ("network", "disk") and bool(_VOLUME.search(words)) and not _TROUBLE.search(words)
-    return Sense(kind, kind in INTERNAL, bad, bool(_SHARED.search(words)), load=load)
+    minor = bool(_MINOR.search(words))
+    return Sense(kind, kind in INTERNAL, bad, bool(_SHARED.search(words)), load=load, minor=minor)

@@ -11,6 +11,8 @@ import polars as pl
 from components.rootcause.graph import CallGraph
 
 _DIGITS = re.compile(r"\d+")
+#: The same divided by the number of cores.
+_NORMALIZED = re.compile(r"[._]norm(alized)?(?=[._]|$)")
 
 
 @dataclass
@@ -45,9 +47,13 @@ def raised_of(alerts: pl.DataFrame, graph: CallGraph) -> Raised:
         elif row["signal"] == "log":
             found.logs[service][name.replace(service, "")] = name
         else:
-            # Numbered variants of a metric (cores, disks) are one.
-            found.metrics[service][_DIGITS.sub("#", name.replace(service, "")), direction] = name
+            found.metrics[service].setdefault((_family(name.replace(service, "")), direction), name)
     return found
+
+
+def _family(name: str) -> str:
+    """Numbered variants of a metric (cores, disks) are one, and so are its variants in other units."""
+    return _DIGITS.sub("#", _NORMALIZED.sub("", name))
 
 
 def is_error(text: str) -> bool:

@@ -134,9 +134,7 @@ def test_what_one_replica_raises_alone_weighs_more():
 
 def test_the_harmless_direction_and_both_at_once_weigh_little():
     up, down = (_scores([("a", "metric", "cpu_usage", way), ("b", "log", "x", "")])["a"] for way in ("up", "down"))
-    both = _scores([("a", "metric", "core_1_cpu", "up"), ("a", "metric", "core_2_cpu", "down"), ("b", "log", "x", "")])[
-        "a"
-    ]
+    both = _scores([("a", "metric", "cpu_1m", "up"), ("a", "metric", "cpu_5m", "down"), ("b", "log", "x", "")])["a"]
     assert down < 0.5 * up
     assert both < 0.5 * up
 
@@ -147,6 +145,43 @@ def test_failing_calls_of_one_replica_speak_against_it_and_slow_ones_against_the
     assert failing["a-0"] > failing["db"]
     slow = _scores([("a-0", "trace", "get", "PD", "db"), ("b", "trace", "get", "PD", "db")], edges)
     assert slow["db"] > slow.get("a-0", 0.0)
+
+
+def test_an_idle_disk_says_less_than_an_idle_processor():
+    idle = [_scores([("a", "metric", name, "down"), ("b", "log", "x", "")])["a"] for name in ("disk_writes", "cpu_usage")]
+    assert idle[0] < idle[1]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["docker_cpu_core_11_pct", "node.cpu3.busy", "docker_memory_stats_total_dirty", "memory_stat_inactive_file_bytes"],
+)
+def test_what_moves_by_itself_weighs_little(name):
+    minor, whole = (_scores([("a", "metric", text, "up"), ("b", "log", "x", "")])["a"] for text in (name, "cpu_usage"))
+    assert minor < 0.3 * whole
+
+
+def test_the_same_metric_divided_by_the_number_of_cores_is_no_second_one():
+    once = [("a", "metric", "docker.cpu.total.pct", "up"), ("b", "log", "x", "")]
+    twice = [*once, ("a", "metric", "docker.cpu.total.norm.pct", "up")]
+    assert _scores(twice) == _scores(once)
+    assert _scores([*once, ("a", "metric", "docker.cpu.user.pct", "up")])["a"] > _scores(once)["a"]
+
+
+def test_failing_calls_speak_less_against_the_caller_where_something_may_lie_behind_the_callee():
+    edges, failing = [("a-0", "db"), ("a-1", "db")], ("a-0", "trace", "get", "ERROR", "db")
+    last = _scores([failing], edges)["a-0"]
+    assert _scores([failing], [*edges, ("db", "disk")])["a-0"] < 0.2 * last
+    assert _scores([failing, ("db", "trace", "read", "ERROR", "db")], edges)["a-0"] < 0.2 * last
+    assert _scores([failing, ("db", "trace", "write", "ERROR", "disk")], edges)["a-0"] < 0.2 * last
+    # Pairs in both directions may be neighbours on one machine: nothing says that db calls anybody.
+    assert _scores([failing], [*edges, ("db", "c"), ("c", "db")])["a-0"] >= last
+
+
+def test_a_caller_that_fails_to_reach_all_its_callees_is_likelier_than_one_that_fails_one_of_many():
+    edges = [("a-0", "db"), ("a-1", "db"), ("b-0", "db"), ("b-1", "db"), ("b-0", "queue"), ("b-0", "cache")]
+    scores = _scores([("a-0", "trace", "get", "ERROR", "db"), ("b-0", "trace", "get", "ERROR", "db")], edges)
+    assert scores["a-0"] > scores["b-0"]
 
 
 def test_a_trace_alert_written_from_the_callee_is_turned_round():
