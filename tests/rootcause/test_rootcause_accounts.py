@@ -148,8 +148,10 @@ def test_failing_calls_of_one_replica_speak_against_it_and_slow_ones_against_the
 
 
 def test_an_idle_disk_says_less_than_an_idle_processor():
-    idle = [_scores([("a", "metric", name, "down"), ("b", "log", "x", "")])["a"] for name in ("disk_writes", "cpu_usage")]
-    assert idle[0] < idle[1]
+    disk, cpu = (
+        _scores([("a", "metric", name, "down"), ("b", "log", "x", "")])["a"] for name in ("disk_writes", "cpu_usage")
+    )
+    assert disk < cpu
 
 
 @pytest.mark.parametrize(
