@@ -162,8 +162,8 @@ def _lonely(
         callers, all_callers = complaining[callee, "error"], graph.callers_of(callee)
         alike = all_callers & set(replicas)
         if alike and not callers & alike:
-            behind = graph.called_one_way(callee) or callee in raised.own or callee in raised.calls
-            weight = _CALLING_ON if behind else _CALLING_LAST
+            last = graph.is_last(callee) and callee not in raised.own and callee not in raised.calls
+            weight = _CALLING_LAST if last else _CALLING_ON
             blame = max(blame, weight * (1 - len(callers) / len(callers | all_callers)))
     blame *= len(failing) / len(known)
     return AlertGroup(caller, "error", True, True, blame, tuple(f"failing calls to {c}" for c in failing), "trace")

@@ -29,6 +29,11 @@ class CallGraph:
         """The callees that do not call back: pairs in both directions may be neighbours on a machine, not calls."""
         return frozenset(c for c in self.callees_of(service) if service not in self.callees_of(c))
 
+    def is_last(self, service: str) -> bool:
+        """Whether somebody calls it one way and it calls nobody: what fails there has nothing behind it."""
+        called = bool(self.callers_of(service) - self.callees_of(service))
+        return called and not self.called_one_way(service)
+
     def reached_from(self, service: str | None) -> dict[str, int]:
         """Calls between `service` and everything it reaches, itself 0; empty where it is not in the graph."""
         if service is None or not (service in self.calls or service in self.callers):
