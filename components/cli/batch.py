@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.core.errors import InputError, ParamsError, TraceoError
+from components.core.errors import InputError, ParamsError, StorageError, TraceoError
 
 #: Works on one job and returns the human summary; raises TraceoError. A top-level function or a
 #: functools.partial of one, since it travels to worker processes.
@@ -23,17 +23,19 @@ class Job:
     output: Path
 
 
-def file_jobs(source: Path, output: Path, suffixes: Sequence[str]) -> list[Job]:
+def file_jobs(source: Path, output: Path, suffixes: Sequence[str], sides: Sequence[Path | None] = ()) -> list[Job]:
     """The jobs of a command: one for a file; for a directory one per file of these suffixes, same names out.
 
-    Files are found recursively and keep their place below the directory; what an earlier run wrote to `output` within
-    it is no input. InputError where an output would replace its input.
+    Files are found recursively and keep their place below the directory; what an earlier run wrote within it, to
+    `output` or to the directories of `sides` (plots and the like), is no input. InputError where an output would
+    replace its input.
     """
     if source.exists() and source.resolve() == output.resolve():
         raise InputError(f"--output {output}: would replace the input; name another place")
     if source.is_dir():
         files = (path for path in source.rglob("*") if path.is_file() and path.name.endswith(tuple(suffixes)))
-        found = sorted(path for path in files if output.resolve() not in path.resolve().parents)
+        written = {path.resolve() for path in (output, *sides) if path} - {source.resolve()}
+        found = sorted(path for path in files if written.isdisjoint(path.resolve().parents))
         if not found:
             raise InputError(f"{source}: no {' or '.join(suffixes)} file in this directory")
         if output.exists() and not output.is_dir():
@@ -55,11 +57,15 @@ def refuse_collisions(jobs: Sequence[Job], place: Callable[[Job], Path]) -> None
             )
 
 
-def refuse_same(files: Mapping[str, Path | None]) -> None:
-    """ParamsError where two names are of one file: the one written last would replace the other."""
+def refuse_same(files: Mapping[str, Path | None], read: Collection[str] = ()) -> None:
+    """ParamsError where two names are of one file: the one written last would replace the other.
+
+    read: the names that are only read; two of them may be one file.
+    """
     seen: dict[Path, str] = {}
     for name, path in files.items():
-        if path and (other := seen.setdefault(path.resolve(), name)) != name:
+        other = seen.setdefault(path.resolve(), name) if path else name
+        if other != name and not (name in read and other in read):
             raise ParamsError(f"{name} {path}: would replace {other}; name another place")
 
 
@@ -110,7 +116,7 @@ def run_jobs(jobs: Sequence[Job], work: Work, label: str) -> int:
     for _, refused in sorted(errors, key=lambda item: str(item[0].source)):
         print(printable(f"error: {refused}"), file=sys.stderr)
     print(f"{len(jobs) - len(errors)} of {len(jobs)} done" + (f", {len(errors)} refused" if errors else ""))
-    return max((refused.exit_code for _, refused in errors), default=0)
+    return max((_exit_code(refused) for _, refused in errors), default=0)
 
 
 def _run_one(job: Job, work: Work) -> int:
@@ -118,5 +124,10 @@ def _run_one(job: Job, work: Work) -> int:
         print(printable(work(job)))
     except TraceoError as error:
         print(printable(f"error: {error}"), file=sys.stderr)
-        return error.exit_code
+        return _exit_code(error)
     return 0
+
+
+def _exit_code(error: TraceoError) -> int:
+    # All that these commands store is where their user told them to.
+    return InputError.exit_code if isinstance(error, StorageError) else error.exit_code

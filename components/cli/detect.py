@@ -70,7 +70,7 @@ def main(arguments: argparse.Namespace) -> int:
         read_marks(arguments.feedback)
     if arguments.changes:
         read_changes(arguments.changes)
-    jobs = file_jobs(arguments.series, arguments.output, TABLE_SUFFIXES)
+    jobs = file_jobs(arguments.series, arguments.output, TABLE_SUFFIXES, (arguments.plot, arguments.band))
     _check_outputs(arguments, directory)
     work = partial(
         _detect_file,
@@ -120,24 +120,27 @@ def _detect_file(
     from components.anomaly.detect import band_frame, detect, result_frame, summarize
     from components.anomaly.specs import DetectParams
     from components.cli.batch import refuse_same
-    from components.core.files import read_series, write_frame
+    from components.core.files import frame_bytes, read_series
+    from components.core.storage import write_files
 
     before = _beside(history, job.source, root) if history else None
     usual = band / job.source.relative_to(root) if band and root else band
-    refuse_same({"the input": job.source, "--history": before, "--output": job.output, "--band": usual})
+    picture = _picture(plot, job.source, root)
+    read = {"the input": job.source, "--feedback": feedback, "--changes": changes}
+    written = {"--output": job.output, "--band": usual, "--plot": picture}
+    refuse_same(read | {"--history": before} | written, read)
     series = read_series(job.source)
     earlier = read_series(before) if before else None
     chosen, said = _own_knob(feedback, series, DetectParams(**params))
     detection = detect(series, earlier, detector, chosen, retrospective=retrospective)
-    picture = _picture(plot, job.source, root)
+    contents = {job.output: frame_bytes(job.output, result_frame(detection, series))}
+    if usual:
+        contents[usual] = frame_bytes(usual, band_frame(detection))
     if picture:
         from components.anomaly.plot import draw
-        from components.core.storage import write_bytes
 
-        write_bytes(str(picture), draw(detection, job.source.name, picture.suffix.lower()))
-    if usual:
-        write_frame(usual, band_frame(detection))
-    write_frame(job.output, result_frame(detection, series))
+        contents[picture] = draw(detection, job.source.name, picture.suffix.lower())
+    write_files(contents)
     return summarize(detection, series, _own_changes(changes, series) if changes else None) + said
 
 

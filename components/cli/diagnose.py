@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from components.core.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from components.cli.batch import Job
     from components.rootcause.past import Past
     from components.rootcause.specs import ScorerParams
@@ -54,39 +56,69 @@ def main(arguments: argparse.Namespace) -> int:
     from components.rootcause.specs import ScorerParams
 
     params = params_of(arguments.params, ScorerParams, {} if arguments.seed is None else {"seed": arguments.seed})
-    jobs = case_jobs(arguments.case, arguments.output)
-    several = not (arguments.case / INCIDENT_FILE).exists() and jobs[0].source != arguments.case
+    jobs = case_jobs(arguments.case, arguments.output, arguments.plot)
+    several = jobs[0].source != arguments.case
+    pictures = {job.source: _picture(arguments.plot, job.source, several) for job in jobs}
     _check_plot(arguments.plot, several)
+    _check_outputs(jobs, pictures, arguments.past)
     past = _past(arguments.past, params) if arguments.past else None
     work = partial(
         _diagnose_case,
         params=params.model_dump(),
-        plot=arguments.plot,
-        several=several,
+        pictures=pictures,
         past=past,
         taught_by=arguments.past,
     )
     return run_jobs(jobs, work, "diagnose")
 
 
-def case_jobs(source: Path, output: Path) -> list[Job]:
+def case_jobs(source: Path, output: Path, plot: Path | None = None) -> list[Job]:
     """One job for a case directory; for a directory of cases one per case, `<case>.json` out.
 
     A directory is a case when it holds incident.json or any table of one; its subdirectories are cases otherwise.
     """
     from components.cli.batch import Job
 
-    # What an earlier run wrote within the directory is no case.
-    folders = [folder for folder in _subfolders(source) if folder.resolve() != output.resolve()]
-    if (source / INCIDENT_FILE).exists() or not folders:
+    folders = [] if _is_case(source) else [f for f in _subfolders(source) if not _holds_results(f, (output, plot))]
+    if not folders:
         if output.is_dir():
             raise InputError(f"--output {output}: is a directory, but {source} is one case; name a .json file")
-        if output.resolve() == (source / INCIDENT_FILE).resolve():
-            raise InputError(f"--output {output}: would replace the input; name another place")
         return [Job(source, output)]
     if output.exists() and not output.is_dir():
         raise InputError(f"--output {output}: is a file, but {source} holds several cases; name a directory")
     return [Job(folder, output / f"{folder.name}.json") for folder in folders]
+
+
+def _is_case(folder: Path) -> bool:
+    from components.rootcause.reading import CASE_FILES
+
+    return any((folder / name).exists() for name in CASE_FILES)
+
+
+def _holds_results(folder: Path, written: Sequence[Path | None]) -> bool:
+    """Whether a directory is no case, but has what an earlier run wrote within the directory of cases."""
+    places = [path.resolve() for path in written if path]
+    inside = any(folder.resolve() in (place, *place.parents) for place in places)
+    return inside and not _is_case(folder)
+
+
+def _check_outputs(jobs: Sequence[Job], pictures: Mapping[Path, Path | None], past: Path | None) -> None:
+    """Refuse, before any work, to replace a file of a case or one result by another."""
+    from components.cli.batch import refuse_same
+    from components.rootcause.reading import CASE_FILES
+
+    cases = {job.source for job in jobs} | set(_subfolders(past) if past else ())
+    inputs = {place for case in cases for name in CASE_FILES for place in (case / name, case.resolve() / name)}
+    read = {path.resolve() for path in inputs} | inputs
+    for job in jobs:
+        refuse_same({"--output": job.output, "--plot": pictures[job.source]})
+        for path in (job.output, pictures[job.source]):
+            if path and not read.isdisjoint((path, path.resolve(), path.parent.resolve() / path.name)):
+                raise InputError(f"{path}: would replace the input; name another place")
+
+
+def _picture(plot: Path | None, case: Path, several: bool) -> Path | None:
+    return plot / f"{case.name}{_PLOT_SUFFIX}" if plot and several else plot
 
 
 def _subfolders(source: Path) -> list[Path]:
@@ -100,6 +132,8 @@ def _check_plot(plot: Path | None, several: bool) -> None:
     """Refuse, before any work, a picture that could not be written."""
     if plot and not several and plot.suffix.lower() != _PLOT_SUFFIX:
         raise InputError(f"--plot {plot}: unknown kind {plot.suffix!r}; end it in {_PLOT_SUFFIX}")
+    if plot and not several and plot.is_dir():
+        raise InputError(f"--plot {plot}: is a directory; name a {_PLOT_SUFFIX} file")
     if plot and several and plot.is_file():
         raise InputError(f"--plot {plot}: is a file, but there are several cases; name a directory")
 
@@ -133,12 +167,11 @@ def _diagnose_case(
     job: Job,
     *,
     params: dict[str, Any],
-    plot: Path | None,
-    several: bool,
+    pictures: Mapping[Path, Path | None],
     past: Past | None = None,
     taught_by: Path | None = None,
 ) -> str:
-    from components.core.storage import write_bytes
+    from components.core.storage import write_files
     from components.rootcause.diagnosis import diagnose
     from components.rootcause.reading import read_case
     from components.rootcause.specs import ScorerParams
@@ -146,12 +179,12 @@ def _diagnose_case(
     if past and taught_by and job.source.resolve().parent == taught_by.resolve():
         past = past.without(job.source.name)
     diagnosis = diagnose(read_case(job.source), ScorerParams(**params), past)
-    if plot:
+    contents = {job.output: (json.dumps(diagnosis.content(), indent=1, ensure_ascii=False) + "\n").encode()}
+    if picture := pictures[job.source]:
         from components.rootcause.plot import draw
 
-        picture = plot / f"{job.source.name}{_PLOT_SUFFIX}" if several else plot
-        write_bytes(str(picture), draw(diagnosis, job.source.name))
-    write_bytes(str(job.output), (json.dumps(diagnosis.content(), indent=1, ensure_ascii=False) + "\n").encode())
+        contents[picture] = draw(diagnosis, job.source.name)
+    write_files(contents)
     if diagnosis.abstained:
         return f"abstained: {diagnosis.reason}"
     best = diagnosis.causes[0]

@@ -93,8 +93,8 @@ def main(arguments: argparse.Namespace) -> int:
 
 def work(job: Job, *, options: Options, root: Path) -> str:
     """Forecast one file; returns its summary."""
-    from components.core.files import read_series, write_frame
-    from components.core.storage import write_bytes
+    from components.core.files import frame_bytes, read_series
+    from components.core.storage import write_files
     from components.forecasting import risk, series
     from components.forecasting.forecast import FAST_CANDIDATES, forecast
 
@@ -124,15 +124,14 @@ def work(job: Job, *, options: Options, root: Path) -> str:
             recent=series.recent(file.frame, history),
         )
     summary = _summary(history, result, crossing, file.describe_problems())
-    picture = _picture(job, options, root, history, result, crossing, summary)
+    written = {job.output: frame_bytes(job.output, _table(history, result))}
+    written |= _picture(job, options, root, history, result, crossing, summary)
+    if crossing is not None:
+        written[risk_path(job.output)] = json.dumps(crossing.as_json(), indent=1).encode() + b"\n"
+    write_files(written)
     if crossing is None:
         # That of an earlier call would pass for this forecast's.
         risk_path(job.output).unlink(missing_ok=True)
-    else:
-        write_bytes(str(risk_path(job.output)), json.dumps(crossing.as_json(), indent=1).encode() + b"\n")
-    for path, content in picture.items():
-        write_bytes(str(path), content)
-    write_frame(job.output, _table(history, result))
     return summary
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,14 +76,14 @@ def main(arguments: argparse.Namespace) -> int:
     for flag, given, what in (("--spans", options.spans, "traces"), ("--fields", options.fields, "fields")):
         if options.assign_only and given:
             raise ParamsError(f"--assign-only writes no {what}: leave out {flag} or --assign-only")
-    jobs = _jobs(arguments.source, arguments.output)
+    jobs = _jobs(arguments.source, arguments.output, (options.templates, options.fields, options.plot))
     folder = arguments.source if arguments.source.is_dir() else None
     return run_jobs(jobs, functools.partial(_run, options=options, folder=folder, outputs=arguments.output), "logs")
 
 
-def _jobs(source: Path, output: Path) -> list[Job]:
+def _jobs(source: Path, output: Path, sides: Sequence[Path | None] = ()) -> list[Job]:
     """A directory gives one job per file; a file that is no table gets `.csv` behind its name."""
-    jobs = file_jobs(source, output, ("",))
+    jobs = file_jobs(source, output, ("",), sides)
     if not source.is_dir():
         _check_suffix("--output", output, _TABLES)
         return jobs
@@ -111,9 +112,8 @@ def _run(job: Job, options: Options, folder: Path | None, outputs: Path) -> str:
     if plot:
         plot = plot.with_name(plot.name + ".png") if folder else plot
         _check_suffix("--plot", plot, _PLOTS)
-    refuse_same(
-        {"the input": job.source, "--output": job.output, "--templates": templates, "--fields": fields, "--plot": plot}
-    )
+    read = {"the input": job.source, "--spans": options.spans}
+    refuse_same(read | {"--output": job.output, "--templates": templates, "--fields": fields, "--plot": plot}, read)
     spans = _read_spans(options.spans) if options.spans else None
     source = open_source(job.source, options.format)
     shaper = Shaper(source.messages)

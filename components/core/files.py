@@ -93,6 +93,11 @@ def read_series(path: Path, *, ignore: tuple[str, ...] = ("label",)) -> SeriesFi
 
 def write_frame(path: Path, frame: pl.DataFrame) -> None:
     """Write a CSV or Parquet file by its extension, whole or not at all; times as ISO 8601 with Z in CSV."""
+    storage.write_files({path: frame_bytes(path, frame)})
+
+
+def frame_bytes(path: Path, frame: pl.DataFrame) -> bytes:
+    """What `write_frame` would write to this path."""
     buffer = io.BytesIO()
     if path.suffix.lower() == ".parquet":
         frame.write_parquet(buffer, compression="zstd")
@@ -100,7 +105,7 @@ def write_frame(path: Path, frame: pl.DataFrame) -> None:
         frame.write_csv(buffer, datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
     else:
         raise InputError(f"--output {path}: unknown kind {path.suffix!r}; end it in .csv or .parquet")
-    storage.write_bytes(str(path), buffer.getvalue())
+    return buffer.getvalue()
 
 
 def _numeric(column: pl.Series, path: Path) -> pl.Series:

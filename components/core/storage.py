@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -70,23 +70,70 @@ def write_bytes(uri: str, data: bytes) -> None:
         except Exception as error:
             raise StorageError(f"cannot write {uri}: {error}") from None
         return
-    path = _path(uri)
-    handle = None
+    write_files({_path(uri): data})
+
+
+def write_files(contents: Mapping[Path, bytes]) -> None:
+    """Replace the contents of local files: each atomically, and the first only once all of them are on the disk.
+
+    What stands at a path must be a regular file, or a character device such as /dev/null, which is written to.
+    StorageError names the path that cannot be written; then the others are as they were.
+    """
+    staged: dict[Path, tuple[Path, Path | None]] = {}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
+        for path, data in contents.items():
+            with _naming(path):
+                place = target(path, devices=True)
+                staged[path] = place, None if place.is_char_device() else _draft(place, data)
+        for path, (place, draft) in staged.items():
+            with _naming(path):
+                if draft:
+                    os.replace(draft, place)
+                else:
+                    place.write_bytes(contents[path])
+    finally:
+        for _, draft in staged.values():
+            if draft:
+                draft.unlink(missing_ok=True)
+
+
+def target(path: Path, *, devices: bool = False) -> Path:
+    """The path that a new file would take, links followed; StorageError where no regular file stands there.
+
+    devices: character devices are accepted too.
+    """
+    place = Path(os.path.realpath(path)) if path.is_symlink() and not path.is_char_device() else path
+    # Asked of the path as given: what /dev/stdout links to has no name of its own.
+    if path.exists() and not path.is_file() and not (devices and path.is_char_device()):
+        kind = "a directory" if path.is_dir() else "no regular file"
+        raise StorageError(f"cannot write {path}: it is {kind}; name another place")
+    return place
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {path}: {error.strerror or error}; free space or choose another place"
+        ) from None
+
+
+def _draft(place: Path, data: bytes) -> Path:
+    """A file with this content beside its place; nothing stays where it cannot be written."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=place.parent)
+    try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        if handle is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise StorageError(
-            f"cannot write {uri}: {error.strerror or error}; free space or choose another place"
-        ) from None
+        os.chmod(name, 0o644)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return Path(name)
 
 
 def create_bytes(uri: str, data: bytes) -> bool:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 import polars as pl
 import pyarrow.parquet as pq
 
+from components.core import storage
 from components.core.errors import InputError, StorageError
 
 _TIMES = "%Y-%m-%dT%H:%M:%S%.fZ"
@@ -29,8 +30,9 @@ class PieceWriter:
 
     def __enter__(self) -> PieceWriter:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=self.path.parent)
+            self._place = storage.target(self.path)
+            self._place.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=self._place.parent)
         except OSError as error:
             raise StorageError(f"cannot write {self.path}: {error.strerror or error}; choose another place") from None
         self._temporary = Path(name)
@@ -59,7 +61,7 @@ class PieceWriter:
             self._stream.close()
             if kind is None:
                 os.chmod(self._temporary, 0o644)
-                os.replace(self._temporary, self.path)
+                os.replace(self._temporary, self._place)
         finally:
             self._temporary.unlink(missing_ok=True)
 

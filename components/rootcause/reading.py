@@ -16,6 +16,8 @@ from components.rootcause.case import COLUMNS, TIME_COLUMN, Case, Incident, alig
 
 INCIDENT_FILE = "incident.json"
 _TABLES = ("metrics", "calls", "spans", "logs", "alerts", "changes")
+#: Every name that a file of a case may have.
+CASE_FILES = (INCIDENT_FILE, *(name + suffix for name in _TABLES for suffix in TABLE_SUFFIXES))
 _OPTIONAL = {
     "spans": {"parent_span_id", "name", "status_code"},
     "logs": {"severity"},

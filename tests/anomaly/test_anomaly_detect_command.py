@@ -322,3 +322,32 @@ def test_a_bad_file_of_changes_stops_before_any_work(outage: Path, capsys: pytes
     assert run(outage, "--changes", changes, "--output", outage.parent / "o.csv") == 2
     assert "changes.csv: no column 'timestamp'" in capsys.readouterr().err
     assert not (outage.parent / "o.csv").exists()
+
+
+@pytest.mark.parametrize("option", ["--changes", "--feedback"])
+def test_what_is_read_is_not_written_over(option: str, outage: Path, capsys):
+    read = outage.parent / "read.csv"
+    columns = {"--changes": "timestamp,what\n2026-01-01,x\n", "--feedback": "series,start,end,verdict\n"}
+    if option == "--feedback":
+        columns[option] += "cpu.csv,2026-01-01,2026-01-02,real\n"
+    read.write_text(columns[option])
+    assert run(outage, option, read, "--output", read) == 2
+    assert f"would replace {option}" in capsys.readouterr().err
+    assert read.read_text() == columns[option]
+
+
+def test_an_output_that_cannot_be_written_leaves_no_picture(outage: Path, capsys):
+    blocked = outage.parent / "cpu.csv" / "o.csv"
+    arguments = ("--plot", outage.parent / "p.png", "--band", outage.parent / "b.csv", "--output", blocked)
+    assert run(outage, "--detector", "seasonal", *arguments) == 2
+    assert "o.csv: File exists; free space or choose" in capsys.readouterr().err
+    assert [path.name for path in outage.parent.iterdir()] == ["cpu.csv"]
+
+
+def test_bands_of_an_earlier_run_are_no_series(outage: Path, capsys):
+    folder = outage.parent
+    for _ in range(2):
+        sides = ("--band", folder / "bands", "--plot", folder / "plots")
+        assert run(folder, "--detector", "seasonal", *sides, "--output", folder / "out") == 0
+        assert "1 anomaly event" in capsys.readouterr().out
+    assert [path.name for path in (folder / "bands").iterdir()] == ["cpu.csv"]

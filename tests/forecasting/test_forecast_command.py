@@ -53,6 +53,18 @@ def test_without_a_limit_no_risk_of_an_earlier_call_is_left(disk_csv: Path, tmp_
         assert (tmp_path / "out.risk.json").exists() == bool(limit)
 
 
+def test_an_output_that_cannot_be_written_leaves_no_risk_and_no_picture(
+    disk_csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blocked = tmp_path / "out.csv"
+    blocked.mkdir()
+    before = sorted(tmp_path.iterdir())
+    flags = ("--horizon", "1d", "--limit", "95", "--plot", tmp_path / "p.png", "--output", blocked)
+    assert run(disk_csv, *flags) == 2
+    assert "out.csv: it is a directory; name another place" in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_a_direction_without_a_limit_is_refused(
     disk_csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

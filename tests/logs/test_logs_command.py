@@ -221,6 +221,23 @@ def test_no_file_is_written_over_another(
     assert not (tmp_path / "lines.csv").exists()
 
 
+def test_templates_of_an_earlier_run_are_no_logs(log: Path, logs: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = log.parent
+    for _ in range(2):
+        assert logs(folder, "--output", folder / "out", "--templates", folder / "templates") == 0
+        assert "templates" in capsys.readouterr().out
+    assert [path.name for path in (folder / "templates").iterdir()] == [f"{log.name}.csv"]
+
+
+def test_what_is_no_file_is_not_replaced(
+    log: Path, logs: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    assert logs(log, "--output", tmp_path / "pipe.csv") == 2
+    assert "pipe.csv: it is no regular file; name another place" in capsys.readouterr().err
+    assert (tmp_path / "pipe.csv").is_fifo()
+
+
 def test_a_stack_trace_has_the_time_and_severity_of_its_record(logs: Command, tmp_path: Path) -> None:
     text = (
         "2026-01-02 03:04:05 ERROR shop.cart.Handler: lost {n}\n"

@@ -71,3 +71,15 @@ def test_spans_that_cannot_be_read_are_refused(
     assert told in error
     assert error.count("\n") == 1
     assert not output.exists()
+
+
+def test_spans_are_not_written_over(
+    logs: Command, log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spans = tmp_path / "spans.parquet"
+    pl.DataFrame(SPAN).write_parquet(spans)
+    before = spans.read_bytes()
+    assert logs(log, "--output", spans, "--spans", spans) == 2
+    assert "--output" in (error := capsys.readouterr().err)
+    assert "would replace --spans" in error
+    assert spans.read_bytes() == before
