@@ -51,3 +51,14 @@ def test_a_cause_says_what_spoke_for_its_kind():
     assert list(item["shares"]) == ["cpu", "latency"]
     assert sum(item["shares"].values()) == pytest.approx(1.0, abs=0.01)
     assert item["text"].startswith("what speaks for its kind: cpu")
+
+
+def test_a_cause_that_was_changed_says_what_told_its_kind():
+    found = metrics({("web", "latency_p99"): 25.0, ("web", "cpu_percent"): 60.0})
+    changes = frame("changes", [(NOTICED - timedelta(minutes=2), "web", "deploy web 2.3.1")])
+    (item,) = (
+        i for i in diagnose(case(found, changes=changes), ScorerParams()).causes[0]["evidence"] if i["type"] == "kind"
+    )
+    assert list(item["shares"]) == ["cpu", "latency"]
+    assert (item["by"], item["change"]) == ("the change before it", "code")
+    assert item["text"].startswith("its kind, code, is told by the change before it")

@@ -12,6 +12,7 @@ from components.rootcause.evidence import kind_of
 from components.rootcause.kinds import MODELS, feature_names, features, fit, held_out
 from components.rootcause.ranking import Standing
 from components.rootcause.specs import ScorerParams
+from components.rootcause.symptoms import subdued
 from tests.benchmarks.results import table
 from tests.benchmarks.rootcause.labelled import Labelled
 
@@ -27,7 +28,7 @@ def report(cases: Sequence[Labelled]) -> list[str]:
     labels = [_label(case) for case, _ in known]
     systems_of = [case.system for case, _ in known]
     groups = [application(system) for system in systems_of]
-    answers: dict[str, Sequence[str | None]] = {"rule": [kind_of(standing) for _, standing in known]}
+    answers: dict[str, Sequence[str | None]] = {"rule": [kind_of(subdued(standing)) for _, standing in known]}
     for rich in (False, True):
         rows = np.stack([features(standing, rich) for _, standing in known])
         for name in MODELS:

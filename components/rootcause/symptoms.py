@@ -1,0 +1,44 @@
+"""What callers feel says that a service suffers, not from what: it speaks for a kind of cause up to a limit.
+
+A processor ends at its last core and a pool at its last connection, while latency and errors know no end: by how far
+each went, what is felt would outvote the resource that it is the consequence of. Whoever is twice past what counts as
+abnormal suffers; how much further says nothing of the kind. Requests that take longer also keep more threads busy, so
+that these are felt too, unless the processor is busy with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from components.rootcause.naming import sense
+from components.rootcause.ranking import Standing
+from components.rootcause.signals import Signal
+
+#: Doublings beyond which what is felt says no more about the kind. Where both errors and latency are past it, errors go
+#: before: failing requests are retried and waited for, while few fail for being slow.
+_SAID, _SLOW = 1.0, 0.99
+_FELT = frozenset({"latency", "error", "traffic", "queue"})
+#: Alerts and log lines weigh by how rare they are, not by how far something went.
+_MEASURED = frozenset({"metrics", "spans"})
+
+
+def subdued(standing: Standing) -> Standing:
+    """The standing with the excess of what is felt limited, for telling the kind of its cause."""
+    computes = any(signal.kind == "cpu" and signal.excess > 0 and not _threads(signal) for signal in standing.signals)
+    signals = (
+        replace(signal, excess=min(signal.excess, _SAID if signal.kind == "error" else _SLOW))
+        if _is_felt(signal, computes)
+        else signal
+        for signal in standing.signals
+    )
+    return replace(standing, signals=tuple(signals))
+
+
+def _is_felt(signal: Signal, computes: bool) -> bool:
+    if signal.source not in _MEASURED:
+        return False
+    return (signal.kind in _FELT and not signal.internal) or (_threads(signal) and not computes)
+
+
+def _threads(signal: Signal) -> bool:
+    return sense(signal.metric).threads
