@@ -178,7 +178,8 @@ def _diagnose_case(
 
     if past and taught_by and job.source.resolve().parent == taught_by.resolve():
         past = past.without(job.source.name)
-    diagnosis = diagnose(read_case(job.source), ScorerParams(**params), past)
+    case = read_case(job.source)
+    diagnosis = diagnose(case, ScorerParams(**params), past)
     contents = {job.output: (json.dumps(diagnosis.content(), indent=1, ensure_ascii=False) + "\n").encode()}
     if picture := pictures[job.source]:
         from components.rootcause.plot import draw
@@ -189,4 +190,5 @@ def _diagnose_case(
         return f"abstained: {diagnosis.reason}"
     best = diagnosis.causes[0]
     where = f"{best['service']} {best['metric']}" if best["metric"] else best["service"]
-    return f"{where} ({best['kind']}, {best['level']}, score {best['score']:.2f}); {best['evidence'][0]['text']}"
+    found = f"{where} ({best['kind']}, {best['level']}, score {best['score']:.2f}); {best['evidence'][0]['text']}"
+    return "; ".join([found, *case.notes])

@@ -17,7 +17,7 @@ def params_of(text: str, model: type[M], given: Mapping[str, Any] | None = None)
     """The model from a JSON object with other flags (`given`) over it; ParamsError names what is wrong and allowed."""
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ParamsError(f"--params is not JSON: {error}; quote it as one argument") from None
     if not isinstance(content, dict):
         raise ParamsError(f"--params must be a JSON object, not {text!r}")

@@ -43,16 +43,21 @@ class SeriesFile:
 def read_frame(path: Path, *, strings: bool = False) -> pl.DataFrame:
     """Read a CSV or Parquet file; InputError where it is absent, empty, truncated or of another kind.
 
-    With `strings`, every CSV column is read as text. Broken UTF-8 in a CSV is replaced, not fatal.
+    With `strings`, every CSV column is read as text. Broken UTF-8 in a CSV, or in bytes where Parquet does not say that
+    they are text, is replaced, not fatal.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check its permissions") from None
     if not data.strip():
         raise InputError(f"{path}: the file is empty; it needs a header line and rows")
     try:
         if path.suffix.lower() == ".parquet":
-            return pl.read_parquet(io.BytesIO(data))
+            frame = pl.read_parquet(io.BytesIO(data))
+            return frame.with_columns(_decoded(column) for column in frame if column.dtype == pl.Binary)
         if path.suffix.lower() == ".csv":
             text = data.decode("utf-8-sig", errors="replace").encode()
             length = 0 if strings else None
@@ -62,6 +67,11 @@ def read_frame(path: Path, *, strings: bool = False) -> pl.DataFrame:
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{path}: cannot be read ({str(error).splitlines()[0]}); is it complete?") from None
     raise InputError(f"{path}: unknown kind {path.suffix!r}; give a .csv or .parquet file")
+
+
+def _decoded(column: pl.Series) -> pl.Series:
+    texts = [None if value is None else value.decode(errors="replace") for value in column]
+    return pl.Series(column.name, texts, dtype=pl.String)
 
 
 def read_series(path: Path, *, ignore: tuple[str, ...] = ("label",)) -> SeriesFile:

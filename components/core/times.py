@@ -16,6 +16,9 @@ TIME_DTYPE = pl.Datetime("us", "UTC")
 
 # Unix times between 1973 and 5138 are told apart by magnitude: seconds below 1e11, then ms, us, ns.
 _UNIX_UNITS = ((1e11, 1_000_000.0), (1e14, 1_000.0), (1e17, 1.0), (float("inf"), 1e-3))
+#: Microseconds since 1970 of the first and the last instant of the years 1 to 9999, a day off either end so that a zone
+#: cannot lead out of them.
+_FIRST_US, _LAST_US = -62_135_510_400_000_000, 253_402_214_400_000_000
 
 
 @dataclass(frozen=True, order=True)
@@ -81,7 +84,10 @@ def iso(instant: datetime) -> str:
 def parse_instant(value: object) -> datetime:
     """Read one instant: a datetime, ISO 8601 text (UTC where no zone is given), or Unix s, ms, us or ns."""
     if isinstance(value, datetime):
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        try:
+            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        except OverflowError:
+            raise InputError(f"not a time: '{value}' is outside the years 1 to 9999") from None
     text = str(value).strip()
     try:
         number = float(text)
@@ -104,14 +110,14 @@ def unix_unit_us(magnitude: float) -> float:
 
 
 def parse_times(column: pl.Series, where: str) -> pl.Series:
-    """Read a column of times as UTC microseconds; a value that is no time becomes null.
+    """Read a column of times as UTC microseconds; a value that is no time of the years 1 to 9999 becomes null.
 
     Accepts what `parse_instant` accepts; the Unix unit is chosen from the column's median magnitude.
     Raises InputError, naming `where` and the column, when not one value is a time.
     """
-    if column.dtype.is_nested():
+    if column.dtype.is_nested() or column.dtype in (pl.Duration, pl.Time):
         raise InputError(f"{where}: column {column.name!r} holds {column.dtype}, not times; write one time per row")
-    parsed = _parse_times(column)
+    parsed = _within(_parse_times(column), 1.0)
     if len(column) and parsed.null_count() == len(column):
         raise InputError(
             f"{where}: column {column.name!r} holds no time (first value {column[0]!r}); "
@@ -123,6 +129,8 @@ def parse_times(column: pl.Series, where: str) -> pl.Series:
 def _parse_times(column: pl.Series) -> pl.Series:
     dtype = column.dtype
     if isinstance(dtype, pl.Datetime):
+        # First: polars panics where it cannot convert.
+        column = _within(column, {"ms": 1e3, "us": 1.0, "ns": 1e-3}[dtype.time_unit])
         zoned = column.dt.replace_time_zone("UTC") if dtype.time_zone is None else column.dt.convert_time_zone("UTC")
         return zoned.cast(TIME_DTYPE)
     if dtype == pl.Date:
@@ -136,6 +144,14 @@ def _parse_times(column: pl.Series) -> pl.Series:
         whole = text.cast(pl.Int64, strict=False)
         return _from_unix(whole if whole.null_count() <= numbers.null_count() else numbers)
     return _from_text(text)
+
+
+def _within(times: pl.Series, unit_us: float) -> pl.Series:
+    """Instants with those outside the years 1 to 9999 null; `unit_us` is microseconds per physical unit."""
+    physical = times.to_physical()
+    first, last = max(-(2**63), math.ceil(_FIRST_US / unit_us)), min(2**63 - 1, math.floor(_LAST_US / unit_us))
+    usable = physical.is_between(first, last)
+    return times if usable.all() else times.set(~usable.fill_null(False), None)
 
 
 def _from_text(text: pl.Series) -> pl.Series:
@@ -162,7 +178,9 @@ def _from_unix(column: pl.Series) -> pl.Series:
     median = column.cast(pl.Float64).abs().median()
     unit_us = unix_unit_us(float(median)) if isinstance(median, int | float) else 1.0
     if column.dtype.is_integer():
-        scaled = column.cast(pl.Int64) // 1000 if unit_us < 1 else column.cast(pl.Int64) * int(unit_us)
+        # What lies outside would overflow when it is multiplied.
+        whole = _within(column.cast(pl.Int64, strict=False), unit_us)
+        scaled = whole // 1000 if unit_us < 1 else whole * int(unit_us)
     else:
         scaled = (column * unit_us).round().cast(pl.Int64, strict=False)
     return scaled.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import polars as pl
 
@@ -40,8 +39,6 @@ COLUMNS: Mapping[str, Mapping[str, pl.DataType]] = {
     "changes": {"timestamp": TIME_DTYPE, "service": STR, "what": STR},
 }
 TIME_COLUMN: Mapping[str, str] = {"spans": "start_time"}
-#: Clocks that are off by a zone are off by whole hours, 14 at most.
-_MAX_ZONE_H = 14
 
 
 def _empty(name: str) -> pl.DataFrame:
@@ -91,35 +88,3 @@ class Case:
         columns = [self.metrics["service"], self.spans["service"], self.logs["service"], self.log_counts["service"]]
         columns += [self.alerts["service"], self.alerts["peer"], self.calls["caller"], self.calls["callee"]]
         return sorted({name for column in columns for name in column.unique().to_list()} - {"", None})
-
-
-def aligned(case: Case) -> Case:
-    """The case with tables whose clock is whole hours off moved onto the incident's, and a note for each.
-
-    A table is moved only where it does not reach the incident's time as it stands and a shift by whole
-    hours makes it.
-    """
-    moved: dict[str, pl.DataFrame] = {}
-    notes = list(case.notes)
-    for name in ("metrics", "spans", "logs", "log_counts"):
-        frame: pl.DataFrame = getattr(case, name)
-        column = TIME_COLUMN.get(name, "timestamp")
-        hours = _hours_off(frame[column], case.incident.time)
-        if hours:
-            moved[name] = frame.with_columns(pl.col(column) + timedelta(hours=hours))
-            notes.append(f"{name} were moved by {hours:+d} h to reach the incident's time")
-    return dataclasses.replace(case, notes=tuple(notes), **moved) if moved else case  # type: ignore[arg-type]
-
-
-def _hours_off(times: pl.Series, at: datetime) -> int:
-    first, last = times.min(), times.max()
-    if not isinstance(first, datetime) or not isinstance(last, datetime):
-        return 0
-    slack = timedelta(minutes=10)
-
-    def reaches(hours: int) -> bool:
-        shift = timedelta(hours=hours)
-        return first + shift <= at <= last + shift + slack
-
-    candidates = sorted(range(-_MAX_ZONE_H, _MAX_ZONE_H + 1), key=lambda hours: (abs(hours), hours))
-    return next((hours for hours in candidates if reaches(hours)), 0)

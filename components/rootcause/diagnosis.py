@@ -30,7 +30,7 @@ from components.rootcause.ranking import Standing, rank
 from components.rootcause.series import series_of
 from components.rootcause.signals import Signal, alert_signals, excess_signals, log_signals, path_signals
 from components.rootcause.specs import ScorerParams
-from components.rootcause.tracing import call_statistics, enriched, span_metrics
+from components.rootcause.tracing import call_statistics, enriched, nested, span_metrics
 
 _COUNT_SLOT_S = 300.0
 _SYMPTOMS = ("latency", "error")
@@ -67,7 +67,8 @@ def diagnose(case: Case, params: ScorerParams, past: Past | None = None) -> Diag
     when = periods(case.incident, params, case.first())
     spans = enriched(case.spans)
     graph = call_graph(_edges(case, spans))
-    found = series_of(case.metrics) + series_of(span_metrics(spans), "spans")
+    # Spans without parents are measurements of each service like any other.
+    found = series_of(case.metrics) + series_of(span_metrics(spans), "spans" if nested(spans) else "metrics")
     moved = deviations(found, when)
     groups = alert_groups(case.alerts, graph)
     signals = _signals(case, spans, moved, when, params) + alert_signals(groups)
@@ -110,7 +111,7 @@ def _signals(
 ) -> list[Signal]:
     """Every signal but those of alerts."""
     noticed_kind = sense(case.incident.metric).kind if case.incident.metric else None
-    traced = not spans.is_empty()
+    traced = nested(spans)
     filled, busier = filling(moved), busier_services(moved, params.min_deviation)
     signals = [
         metric_signal(
@@ -125,7 +126,7 @@ def _signals(
         for item in moved
     ]
     signals = [_as_noticed(signal, case, when) for signal in signals]
-    signals += excess_signals(excesses(spans, when))
+    signals += excess_signals(excesses(spans, when) if traced else [])
     signals += path_signals(path_changes(spans, when), params.min_deviation)
     signals += log_signals(log_changes(counted(case.logs), when, 0.0), params.min_deviation)
     slots = log_signals(log_changes(case.log_counts, when, _COUNT_SLOT_S), params.min_deviation)

@@ -14,6 +14,8 @@ from components.rootcause.periods import Floats
 
 #: Fewer samples do not show that a series only ever rises.
 _MIN_COUNTED = 20
+#: Larger values stand for none (the largest double often does), and their squares would overflow.
+MAX_VALUE = 1e100
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,9 @@ class Series:
 
 
 def series_of(metrics: pl.DataFrame, source: str = "metrics") -> list[Series]:
-    """The series of a long table (timestamp, service, metric, value): duplicates averaged, missing values left out."""
-    clean = metrics.drop_nulls(["timestamp", "service", "metric", "value"]).filter(pl.col("value").is_finite())
+    """The series of a long table (timestamp, service, metric, value): duplicates averaged, unusable values left out."""
+    usable = pl.col("value").is_between(-MAX_VALUE, MAX_VALUE)
+    clean = metrics.drop_nulls(["timestamp", "service", "metric", "value"]).filter(usable)
     if clean.is_empty():
         return []
     seconds = pl.col("timestamp").dt.epoch("us") / 1e6

@@ -13,11 +13,14 @@ import polars as pl
 from components.core.times import TIME_DTYPE
 
 _BIN_S = 30
+#: Nothing takes longer than a year: such a duration is a mistake and counts as none.
+MAX_DURATION_US = 366 * 86_400e6
 #: Metric names under which the series made here appear in causes.
-OWN_TIME, ERROR_ORIGIN, DURATION, MISSING_CALLS = (
+OWN_TIME, ERROR_ORIGIN, DURATION, ERRORS, MISSING_CALLS = (
     "span_own_time_us",
     "span_error_origin_ratio",
     "span_duration_us",
+    "span_error_ratio",
     "span_missing_calls",
 )
 _FAILED = r"(?i)^(.*error.*|fail.*|2|5\d\d|.*exception.*|deadline_exceeded|unavailable|internal|aborted)$"
@@ -35,7 +38,7 @@ def linked(spans: pl.DataFrame) -> pl.DataFrame:
         .with_columns(
             _failed(),
             pl.col("start_time").dt.epoch("us").alias("start_us"),
-            pl.col("duration_us").fill_null(0.0).clip(0.0),
+            pl.when(pl.col("duration_us") <= MAX_DURATION_US).then("duration_us").fill_null(0.0).clip(0.0),
             pl.when(pl.col("parent_span_id") != pl.col("span_id")).then(_key("parent_span_id")).alias("parent_key"),
         )
         .with_columns((pl.col("start_us") + pl.col("duration_us")).alias("end_us"))
@@ -90,8 +93,8 @@ def _below(found: pl.DataFrame) -> pl.DataFrame:
         "service",
         pl.col("service").hash().alias("number"),
         pl.col("parent_service").hash().alias("parent_number"),
-        pl.max_horizontal("start_us", "parent_start_us").cast(pl.Int64).alias("from"),
-        pl.min_horizontal("end_us", "parent_end_us").cast(pl.Int64).alias("to"),
+        _since_parent("start_us").alias("from"),
+        _since_parent("end_us").alias("to"),
     )
     ordered = inside.sort("key", "from")
     ordered = ordered.with_columns(pl.Series("new_us", _uncovered(ordered), dtype=pl.Float64))
@@ -106,27 +109,39 @@ def _below(found: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _since_parent(column: str) -> pl.Expr:
+    """Microseconds since the parent's start, as far as they lie inside the parent."""
+    inside = (pl.col(column) - pl.col("parent_start_us")).clip(0, pl.col("parent_end_us") - pl.col("parent_start_us"))
+    return inside.cast(pl.Int64)
+
+
 def _uncovered(ordered: pl.DataFrame) -> npt.NDArray[np.float64]:
     """Of each interval, sorted by parent and start, the length that no earlier one of the same parent covers."""
     if ordered.is_empty():
         return np.zeros(0)
     key, begin, end = (ordered[name].to_numpy() for name in ("key", "from", "to"))
-    low = int(begin.min())
-    width = max(int(end.max()) - low, 1) + 1
-    # One running maximum serves all parents: each lies in a range of its own.
-    offset = np.concatenate([[0], np.cumsum(key[1:] != key[:-1])]).astype(np.int64) * width
-    reached = np.maximum.accumulate(np.maximum(end, begin) - low + offset)
+    first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+    # One running maximum serves all parents: each lies in a range of its own, just wide enough for it.
+    width = np.maximum.reduceat(end, first) + 1
+    offset = np.repeat(np.cumsum(width) - width, np.diff(np.append(first, len(key))))
+    reached = np.maximum.accumulate(end + offset)
     before = np.concatenate([[0], reached[:-1]])
-    fresh: npt.NDArray[np.float64] = np.clip(
-        end - low + offset - np.maximum(begin - low + offset, before), 0, None
-    ).astype(float)
-    return fresh
+    return np.asarray(np.clip(end + offset - np.maximum(begin + offset, before), 0, None), dtype=np.float64)
+
+
+def nested(found: pl.DataFrame) -> bool:
+    """Whether any span has its parent among the linked ones: without, nothing tells own time from that of callees.
+
+    The spans of a single service have no callees; no spans at all are not nested.
+    """
+    return bool(found["parent_service"].is_not_null().any()) or found["service"].n_unique() == 1
 
 
 def span_metrics(found: pl.DataFrame) -> pl.DataFrame:
     """Enriched spans as a long table (timestamp, service, metric, value) in half minutes.
 
-    Times are compared with the median of the same operation, so that another mix of operations moves nothing.
+    Times are compared with the median of the same operation, so that another mix of operations moves nothing. Spans
+    that are not nested give durations and the share of errors, and nothing of a service's own.
     """
     if found.is_empty():
         return pl.DataFrame(
@@ -151,6 +166,8 @@ def span_metrics(found: pl.DataFrame) -> pl.DataFrame:
             pl.col("origin").mean().alias(ERROR_ORIGIN),
         )
     )
+    if not nested(found):
+        bins = bins.drop(OWN_TIME).rename({ERROR_ORIGIN: ERRORS})
     return (
         bins.unpivot(index=["timestamp", "service"], variable_name="metric", value_name="value")
         .with_columns(pl.col("value").cast(pl.Float64))

@@ -40,6 +40,21 @@ def test_lists_are_refused_by_name(tmp_path: Path, column: str, message: str) ->
         read_series(path)
 
 
+def test_bytes_that_parquet_does_not_call_text_are_read_as_text(tmp_path: Path) -> None:
+    pl.DataFrame({"service": [b"web", b"d\xffb", None]}).write_parquet(tmp_path / "s.parquet")
+    assert read_frame(tmp_path / "s.parquet")["service"].to_list() == ["web", "d\ufffdb", None]
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "s.csv").write_text("a\n1\n")
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(InputError, match=r"s\.csv: cannot be read \(Permission denied\); check its permissions"):
+        read_frame(tmp_path / "s.csv")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -31,7 +31,7 @@ def test_one_instant_in_every_notation(text: object) -> None:
     assert parse_instant(text) == T0
 
 
-@pytest.mark.parametrize("text", ["yesterday", "", "2026-13-01", "nan", "1e30"])
+@pytest.mark.parametrize("text", ["yesterday", "", "2026-13-01", "nan", "1e30", "0001-01-01T00:00:00+05:00"])
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="not a time"):
         parse_instant(text)
@@ -57,6 +57,34 @@ def test_a_column_in_every_notation(values: list[object]) -> None:
 def test_a_value_that_is_no_time_becomes_null() -> None:
     parsed = parse_times(pl.Series("timestamp", ["2026-01-31T12:00:00Z", "soon", None]), "f.csv")
     assert parsed.to_list() == [T0, None, None]
+
+
+@pytest.mark.parametrize(
+    ("usual", "wild"),
+    [
+        ("2026-01-31T12:00:00Z", ["+12000-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01", "-0004-01-01"]),
+        (1769860800, [10**15, -(10**12), 2**63 - 1, -(2**63)]),
+        (1769860800.0, [1e300, -1e300, 1e15]),
+        (1769860800000, [10**18]),
+        (1769860800000000000, []),
+    ],
+)
+def test_a_value_outside_the_years_1_to_9999_becomes_null(usual: object, wild: list[object]) -> None:
+    values = [usual] * (len(wild) + 1) + wild
+    assert parse_times(pl.Series("timestamp", values), "f.csv").to_list() == [T0] * (len(wild) + 1) + [None] * len(wild)
+
+
+def test_times_that_their_type_alone_can_hold_become_null() -> None:
+    unsigned = pl.Series("timestamp", [1769860800] * 2 + [2**64 - 1], dtype=pl.UInt64)
+    stamps = pl.Series("timestamp", [1769860800000] * 2 + [10**16]).cast(pl.Datetime("ms"))
+    for column in (unsigned, stamps):
+        assert parse_times(column, "f.parquet").to_list() == [T0, T0, None]
+
+
+@pytest.mark.parametrize("dtype", [pl.Duration("us"), pl.Time])
+def test_spans_of_time_are_no_times(dtype: pl.DataType) -> None:
+    with pytest.raises(InputError, match=r"f\.parquet: column 'timestamp' holds (Duration|Time).*, not times"):
+        parse_times(pl.Series("timestamp", [1, 2]).cast(dtype), "f.parquet")
 
 
 def test_a_column_without_any_time_is_named() -> None:

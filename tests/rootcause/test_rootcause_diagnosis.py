@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.rootcause.case import Incident, aligned
+from components.rootcause.case import Incident
+from components.rootcause.clocks import aligned
 from components.rootcause.diagnosis import diagnose
 from components.rootcause.graph import call_graph
 from components.rootcause.naming import sense

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
@@ -75,6 +75,30 @@ def test_another_mix_of_operations_moves_no_own_time():
         rows.append(("t", str(second), None, "web", name, NOTICED + timedelta(seconds=second), length, "OK"))
     times = span_metrics(enriched(frame("spans", rows))).filter(pl.col("metric") == "span_own_time_us")
     assert times["value"].n_unique() == 1
+
+
+def test_wild_times_and_durations_change_nothing_for_other_spans():
+    rows = []
+    for trace in range(30_000):
+        at = NOTICED + timedelta(seconds=trace)
+        rows += [(f"t{trace}", "a", None, "web", "x", at, 9e3, "OK"), (f"t{trace}", "b", "a", "db", "x", at, 4e3, "OK")]
+    wild = [
+        ("1970", "a", None, "web", "x", datetime(1970, 1, 1, tzinfo=UTC), 9e3, "OK"),
+        ("1970", "b", "a", "db", "x", datetime(9999, 1, 1, tzinfo=UTC), 4e3, "OK"),
+        ("huge", "a", None, "web", "x", NOTICED, 1e300, "OK"),
+        ("huge", "b", "a", "db", "x", NOTICED, float("inf"), "OK"),
+    ]
+    alone, beside = enriched(frame("spans", rows)), enriched(frame("spans", rows + wild))
+    assert alone["rest_us"].unique().sort().to_list() == [4e3, 5e3]
+    assert beside.head(len(rows))["rest_us"].to_list() == alone["rest_us"].to_list()
+    assert beside.tail(len(wild))["rest_us"].to_list() == [9e3, 4e3, 0.0, 0.0]
+
+
+def test_spans_without_parents_tell_durations_and_errors_but_nothing_of_a_service_s_own():
+    pairs = [(service, NOTICED + timedelta(seconds=i)) for i in range(60) for service in ("web", "db")]
+    rows = [(f"t{at}", service, None, service, "x", at, 9e3, "ERROR") for service, at in pairs]
+    found = span_metrics(enriched(frame("spans", rows)))
+    assert sorted(found["metric"].unique()) == ["span_duration_us", "span_error_ratio"]
 
 
 def test_empty_spans_give_empty_tables():
