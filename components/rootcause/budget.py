@@ -9,7 +9,7 @@ noticed time may be minutes off.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -50,6 +50,10 @@ class Excess:
     def total_ms(self) -> float:
         return self.own_ms + self.wait_ms
 
+    def turned(self) -> Excess:
+        """The same wait as the other side's, where there is one."""
+        return replace(self, service=self.peer, peer=self.service) if self.peer else self
+
 
 def excesses(spans: pl.DataFrame, when: Periods) -> list[Excess]:
     """The services that requests spend more time in or around than usual, most excess first.
@@ -79,7 +83,7 @@ def excesses(spans: pl.DataFrame, when: Periods) -> list[Excess]:
     typical = 3 * (pl.col("median") - pl.col("usual_median")).clip(0.0) + _FEW * rise
     per_call = pl.min_horizontal(rise, typical).clip(0.0)
     rows = both.with_columns((per_call * pl.col("calls") / 1e3).alias("excess_ms"), per_call.alias("per_call"))
-    return _blamed(rows.filter(pl.col("excess_ms") > 0).sort(_KEY).to_dicts())
+    return _blamed(rows.sort(_KEY).to_dicts())
 
 
 def _trimmed_mean() -> pl.Expr:
@@ -88,22 +92,37 @@ def _trimmed_mean() -> pl.Expr:
 
 
 def _blamed(rows: list[dict]) -> list[Excess]:  # type: ignore[type-arg]
-    """Own time belongs to the service; a wait to the callee, as far as the caller's other calls are not as slow."""
+    """Own time belongs to the service; a wait to the callee, as far as neither the caller's other calls are as slow nor
+    the callee's other callers as quick as ever."""
     total = sum(row["excess_ms"] for row in rows)
     parts: dict[str, list[tuple[float, bool, dict]]] = defaultdict(list)  # type: ignore[type-arg]
     waits = _waits(rows)
-    for row in rows:
+    for row in (row for row in rows if row["excess_ms"] > 0):
         service, peer = row["service"], row["peer"]
         if peer is None:
             parts[service].append((row["excess_ms"], True, row))
             continue
-        others = [value for callee, value in waits[service].items() if callee != peer]
-        slow = waits[service][peer]
-        everywhere = min(1.0, float(np.median(others)) / slow) if others and slow > 0 else 0.0
-        parts[service].append((row["excess_ms"] * everywhere, False, row))
-        parts[peer].append((row["excess_ms"] * (1 - everywhere), False, row))
+        callers = _callers_part(service, peer, waits)
+        parts[service].append((row["excess_ms"] * callers, False, row))
+        parts[peer].append((row["excess_ms"] * (1 - callers), False, row))
     found = [_excess(service, values, total) for service, values in parts.items()]
     return sorted(found, key=lambda item: (-item.total_ms, item.service))
+
+
+def _callers_part(caller: str, callee: str, waits: dict[str, dict[str, float]]) -> float:
+    """How much of a wait between two services is the caller's, 0 to 1.
+
+    All of it where it waits as long for others; where others wait for the callee without trouble, too. Nothing where
+    neither has anybody else: what is between two is then the callee's.
+    """
+    slow = waits[caller][callee]
+    if slow <= 0:
+        return 0.0
+    for_others = [value for name, value in waits[caller].items() if name != callee]
+    by_others = [found[callee] for name, found in waits.items() if name != caller and callee in found]
+    told = [min(1.0, float(np.median(for_others)) / slow)] if for_others else []
+    told += [1 - min(1.0, float(np.median(by_others)) / slow)] if by_others else []
+    return float(np.mean(told)) if told else 0.0
 
 
 def _waits(rows: list[dict]) -> dict[str, dict[str, float]]:  # type: ignore[type-arg]

@@ -126,7 +126,7 @@ def _signals(
         for item in moved
     ]
     signals = [_as_noticed(signal, case, when) for signal in signals]
-    signals += excess_signals(excesses(spans, when) if traced else [])
+    signals += excess_signals(excesses(spans, when) if traced else [], signals)
     signals += path_signals(path_changes(spans, when), params.min_deviation)
     signals += log_signals(log_changes(counted(case.logs), when, 0.0), params.min_deviation)
     slots = log_signals(log_changes(case.log_counts, when, _COUNT_SLOT_S), params.min_deviation)

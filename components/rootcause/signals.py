@@ -30,6 +30,8 @@ _MAX_DOUBLINGS = 8.0
 _FEW_CALLS = 2
 #: That a template which came all the time comes more often is half the news.
 _FAMILIAR = 0.5
+#: Doublings from which a pool of connections is short.
+_SHORT = 1.0
 _LOG_WEIGHT = (0.15, 0.4, 1.0)
 
 
@@ -75,9 +77,20 @@ def doublings(z: float, noise: float, min_deviation: float) -> float:
     return math.log2(z / bar) if z > bar else 0.0
 
 
-def excess_signals(excesses: Sequence[Excess]) -> list[Signal]:
-    """The signals of time that requests spend beyond the usual in or around a service."""
-    return [_excess_signal(item) for item in excesses if item.total_ms > 0]
+def excess_signals(excesses: Sequence[Excess], measured: Sequence[Signal] = ()) -> list[Signal]:
+    """The signals of time that requests spend beyond the usual in or around a service.
+
+    measured: the signals of metrics. A wait between two services is the caller's where its pool of connections is short
+    and nothing of the callee's own moved: it waits for a connection, and the callee is never asked.
+    """
+    short = {s.service for s in measured if s.internal and s.kind == "database" and s.strength >= _SHORT}
+    moved = {s.service for s in measured if s.internal and s.strength > 0}
+    found = []
+    for item in excesses:
+        turned = item.wait_ms > item.own_ms and item.peer in short and item.service not in moved
+        if item.total_ms > 0:
+            found.append(_excess_signal(item.turned() if turned else item))
+    return found
 
 
 def _excess_signal(item: Excess) -> Signal:

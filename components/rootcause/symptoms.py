@@ -14,8 +14,8 @@ from components.rootcause.naming import sense
 from components.rootcause.ranking import Standing
 from components.rootcause.signals import Signal
 
-#: Doublings beyond which what is felt says no more about the kind. Where both errors and latency are past it, errors go
-#: before: failing requests are retried and waited for, while few fail for being slow.
+#: Doublings beyond which what is felt says no more about the kind. Where several are past it, errors and waits between
+#: two services go before latency: failing requests are retried and waited for, while few fail for being slow.
 _SAID, _SLOW = 1.0, 0.99
 _FELT = frozenset({"latency", "error", "traffic", "queue"})
 #: Alerts and log lines weigh by how rare they are, not by how far something went.
@@ -26,7 +26,7 @@ def subdued(standing: Standing) -> Standing:
     """The standing with the excess of what is felt limited, for telling the kind of its cause."""
     computes = any(signal.kind == "cpu" and signal.excess > 0 and not _threads(signal) for signal in standing.signals)
     signals = (
-        replace(signal, excess=min(signal.excess, _SAID if signal.kind == "error" else _SLOW))
+        replace(signal, excess=min(signal.excess, _SAID if signal.kind in ("error", "network") else _SLOW))
         if _is_felt(signal, computes)
         else signal
         for signal in standing.signals
@@ -37,7 +37,8 @@ def subdued(standing: Standing) -> Standing:
 def _is_felt(signal: Signal, computes: bool) -> bool:
     if signal.source not in _MEASURED:
         return False
-    return (signal.kind in _FELT and not signal.internal) or (_threads(signal) and not computes)
+    waits = signal.source == "spans" and signal.kind == "network"
+    return waits or (signal.kind in _FELT and not signal.internal) or (_threads(signal) and not computes)
 
 
 def _threads(signal: Signal) -> bool:

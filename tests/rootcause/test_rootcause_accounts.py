@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from datetime import timedelta
 
 import numpy as np
@@ -20,7 +21,7 @@ from components.rootcause.graph import call_graph
 from components.rootcause.periods import periods
 from components.rootcause.raised import complaints, is_error
 from components.rootcause.series import series_of
-from components.rootcause.signals import excess_signals
+from components.rootcause.signals import Signal, excess_signals
 from components.rootcause.specs import ScorerParams
 from components.rootcause.tracing import enriched
 from tests.rootcause.cases import CALLS, NOTICED, case, frame, series
@@ -64,6 +65,55 @@ def test_excess_time_is_blamed_on_where_it_is_spent(slow, service, inside):
     assert first.service == service
     assert first.share > 0.9
     assert (first.own_ms > first.wait_ms) == inside
+
+
+def _calls(waits_ms: dict[str, float]) -> pl.DataFrame:
+    """One service after another calls db alone; those named wait for it from NOTICED on, without its seeing it."""
+    rows = []
+    for number, offset in enumerate(range(-1200, 300, 5)):
+        for caller, wait_ms in waits_ms.items():
+            at, length = NOTICED + timedelta(seconds=offset), 12.0 + (wait_ms if offset >= 0 else 0.0)
+            trace = f"{caller}-{number}"
+            rows.append((trace, "a", None, caller, "serve", at, 1000 * length, "OK"))
+            rows.append((trace, "b", "a", "db", "query", at, 5000.0, "OK"))
+    return frame("spans", rows)
+
+
+@pytest.mark.parametrize(
+    ("waits_ms", "service"),
+    [
+        ({"shop": 90.0}, "db"),
+        ({"shop": 90.0, "cart": 90.0, "mail": 80.0}, "db"),
+        ({"shop": 90.0, "cart": 0.0, "mail": 0.0}, "shop"),
+    ],
+    ids=["nobody else calls it", "everybody waits for it", "the others do not wait"],
+)
+def test_a_wait_that_other_callers_do_not_have_is_the_callers(waits_ms, service):
+    first = excesses(enriched(_calls(waits_ms)), WHEN)[0]
+    assert (first.service, first.own_ms) == (service, 0.0)
+
+
+def _measured(service: str, metric: str, kind: str, strength: float) -> Signal:
+    return Signal(service, metric, kind, "metrics", strength, True, True, True, math.nan, metric)
+
+
+POOL, CPU = _measured("shop", "hikaricp_connections_pending", "database", 2.0), _measured("shop", "cpu", "cpu", 2.0)
+
+
+@pytest.mark.parametrize(
+    ("measured", "service"),
+    [
+        ([], "db"),
+        ([POOL], "shop"),
+        ([CPU], "db"),
+        ([POOL, _measured("db", "network_packet_errors", "network", 0.5)], "db"),
+        ([_measured("shop", "hikaricp_connections_active", "database", 0.5)], "db"),
+    ],
+    ids=["nothing measured", "short of connections", "another resource", "the callee has trouble", "a little fuller"],
+)
+def test_a_wait_for_a_connection_is_the_callers(measured, service):
+    (wait,) = (signal for signal in excess_signals(excesses(enriched(_calls({"shop": 90.0})), WHEN), measured))
+    assert (wait.service, wait.metric) == (service, "span_wait")
 
 
 @pytest.mark.parametrize("shift_s", [-60, 0, 60])

@@ -23,6 +23,7 @@ CPU = signal("cpu_usage", "cpu", 0.8, internal=True)
 FAINT_CPU = signal("cpu_usage", "cpu", 0.1, internal=True)
 POOL = signal("hikaricp_connections_pending", "database", 2.0, internal=True)
 THREADS = signal("jvm_threads_live", "cpu", 6.0, internal=True)
+WAIT = signal("span_wait", "network", 6.0, source="spans")
 LINE = signal("log:panic", "code", 3.5, source="logs")
 ALERT = signal("duration", "latency", 4.0, source="alerts")
 
@@ -37,6 +38,8 @@ ALERT = signal("duration", "latency", 4.0, source="alerts")
         ([LATENCY, POOL, THREADS], "database"),
         ([LATENCY, THREADS], "latency"),
         ([LATENCY, CPU, THREADS], "cpu"),
+        ([WAIT, POOL], "database"),
+        ([WAIT, LATENCY], "network"),
         ([LATENCY, POOL, LINE], "code"),
         ([ALERT, CPU], "latency"),
     ],
@@ -48,6 +51,8 @@ ALERT = signal("duration", "latency", 4.0, source="alerts")
         "threads that wait are felt",
         "nothing but threads that wait",
         "threads that compute",
+        "a wait whose reason is known",
+        "a wait alone",
         "log lines are not measured",
         "alerts are not measured",
     ],
