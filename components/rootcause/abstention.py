@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.rootcause.deviation import Deviation
+from components.rootcause.deviation import JUST_BEFORE_S, Deviation
 from components.rootcause.naming import KINDS, sense
 from components.rootcause.periods import JITTER, Floats, Periods
 from components.rootcause.series import at_share
-from components.rootcause.signals import MAX_STRENGTH, Signal, strengths
+from components.rootcause.signals import MAX_STRENGTH, Signal, clock, strengths
 
 #: Below so many normal windows their largest finding says nothing; then only the bar of each series counts.
 _MIN_WINDOWS = 6
@@ -24,6 +24,8 @@ _MARGIN = 1.75
 _BITS, _LEAST = 3.7, 0.25
 #: More requests, and what nobody knows the meaning of, change without any trouble.
 _TELLING = frozenset(KINDS) - {"traffic"}
+#: Times the bar from which what has lasted for long is worth a hint.
+_FAR = 3.0
 #: So many samples in a row are off, up to the last, where a metric has changed rather than blinked.
 _STAYS = 3
 
@@ -96,7 +98,7 @@ def _strongest_of_windows(signals: Sequence[Signal], min_deviation: float) -> Fl
     """The strongest signal of each normal window of the case: windows of all series that begin together are one."""
     places, values = [], []
     # Series that are sampled together have their windows in common.
-    known: dict[int, Floats] = {}
+    known: dict[int, tuple[Floats, float]] = {}
     for signal in signals:
         item = signal.deviation
         if item is None or not len(item.normal_at):
@@ -104,15 +106,30 @@ def _strongest_of_windows(signals: Sequence[Signal], min_deviation: float) -> Fl
         at = item.normal_at
         if id(at) not in known:
             width = at_share(np.sort(at[1:] - at[:-1]), 0.5) if len(at) > 1 else 1.0
-            known[id(at)] = at // max(width, 1.0)
-        places.append(known[id(at)])
-        values.append(signal.weight * strengths(item.normal_z, item.noise, min_deviation))
+            known[id(at)] = at // max(width, 1.0), width
+        slots, width = known[id(at)]
+        found = signal.weight * strengths(item.normal_z, item.noise, min_deviation)
+        # What began before anybody noticed is the incident itself, not what is usual.
+        found[at >= item.began_s - 2 * width] = 0.0
+        places.append(slots)
+        values.append(found)
     if not places:
         return np.zeros(0)
-    slots, which = np.unique(np.concatenate(places), return_inverse=True)
-    found = np.zeros(len(slots))
-    np.maximum.at(found, which, np.concatenate(values))
-    return found
+    every, which = np.unique(np.concatenate(places), return_inverse=True)
+    strongest = np.zeros(len(every))
+    np.maximum.at(strongest, which, np.concatenate(values))
+    return strongest
+
+
+def lasting(moved: Sequence[Deviation], when: Periods, min_deviation: float) -> str:
+    """A hint where something has been off for so long that the noticed time cannot be when it began, else nothing."""
+    since = when.noticed - when.lead_s - JUST_BEFORE_S / 2
+    found = [item for item in moved if item.began_s < since and abs(item.z) >= _FAR * min_deviation]
+    if not found:
+        return ""
+    most = max(found, key=lambda item: abs(item.z))
+    what = f"{most.series.service} {most.series.metric} has been off since {clock(most.began_s)}"
+    return f"; {what}: if that is the incident, give 'time' as when it began"
 
 
 def surprise(item: Deviation, when: Periods) -> float:

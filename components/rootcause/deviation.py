@@ -8,7 +8,7 @@ every window of the same length inside the normal period: what a series does the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,7 +24,8 @@ _TOP_SHARE = 0.2
 #: Quantile of the normal windows' statistic that counts as a series' own noise.
 _NOISE_QUANTILE = 0.9
 _MAX_WINDOWS = 64
-_JUST_BEFORE_S, _HANDFUL = 1200.0, 5
+#: What lasts for longer before the incident is taken for a state of its own.
+JUST_BEFORE_S, _HANDFUL = 1200.0, 5
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Deviation:
     normal windows stay below nine times in ten; windows: that statistic per normal window, with their starts;
     peak: the value that deviates most; onset_s: when it began, NaN where it did not;
     rate: the series is a counter and was turned into its increase per second;
-    coverage: normal samples relative to the case's other series, at most 1;
+    began_s: the first instant of the stretch without a gap in which it was off by a third of its peak, NaN as onset_s;
+    coverage: normal time with samples relative to the case's other series, at most 1;
     before_z: the samples just before the incident can have begun, the latest first, in its direction; each no more than
     those after it; late_z: the most that any sample deviates by from shortly before it was noticed on;
     samples: normal ones; constant: they had no spread; stays: the samples in a row, up to the last, in which it is off.
@@ -50,6 +52,7 @@ class Deviation:
     scale: float
     peak: float
     onset_s: float
+    began_s: float = math.nan
     rate: bool = False
     coverage: float = 1.0
     before_z: Floats = field(default_factory=lambda: np.zeros(0))
@@ -63,11 +66,11 @@ def deviations(found: Iterable[Series], when: Periods) -> list[Deviation]:
     """The deviation of every series that has a normal period and samples in the incident, in their order."""
     blocks = [block for block in blocks_of(found, when) if block.samples >= MIN_NORMAL]
     pooled = pooled_scales(blocks)
-    counts = np.repeat([float(block.samples) for block in blocks], [len(block.series) for block in blocks])
-    typical = float(np.median(counts)) if len(counts) else 1.0
+    spans = np.repeat([block.normal_s for block in blocks], [len(block.series) for block in blocks])
+    typical = float(np.median(spans)) if len(spans) else 1.0
     results: list[tuple[int, Deviation]] = []
     for block in blocks:
-        results += _deviations(block, when, pooled, min(1.0, block.samples / typical))
+        results += _deviations(block, when, pooled, min(1.0, block.normal_s / typical))
     return [deviation for _, deviation in sorted(results, key=lambda pair: pair[0])]
 
 
@@ -90,8 +93,9 @@ def _deviations(
     mean_z = np.mean([_statistic(z[:, window]) for window in windows], axis=0)
     length = min(int(windows[0].sum()), max(1, block.samples // 3))
     normal_at, normal_z = _normal_windows(times[block.normal], z[:, block.normal], length)
-    noise = at_shares(np.sort(normal_z, axis=1), _NOISE_QUANTILE) if len(normal_at) else np.zeros(len(moved))
     peaks = np.flatnonzero(windows[0])[np.abs(z[:, windows[0]]).argmax(axis=1)]
+    began = [_onset(times, row, -math.inf, int(peak)) for row, peak in zip(z, peaks, strict=True)]
+    noise = _noise(normal_at, normal_z, length * step, began, when.noticed - when.lead(step))
     side = np.where(mean_z < 0, -1.0, 1.0)[:, None]
     before, late = _before(times, side * z, when, step), when.window(times, step, JITTER[1])
     late_z = np.abs(z[:, late]).max(axis=1) if late.any() else np.full(len(z), np.inf)
@@ -109,6 +113,7 @@ def _deviations(
                 scale=float(scale[place]),
                 peak=float(block.values[place, peaks[row]]),
                 onset_s=_onset(times, z[row], earliest, int(peaks[row])),
+                began_s=began[row],
                 rate=block.rates[place],
                 coverage=coverage,
                 before_z=before[row],
@@ -138,7 +143,7 @@ def _before(times: Floats, z: Floats, when: Periods, step: float) -> Floats:
     minutes hold a handful of samples, the last of them alone tells: one odd sample would decide otherwise.
     """
     begin = when.noticed - when.lead(step)
-    earlier = z[:, (times < begin) & (times >= begin - max(_JUST_BEFORE_S, 1.01 * step))]
+    earlier = z[:, (times < begin) & (times >= begin - max(JUST_BEFORE_S, 1.01 * step))]
     if earlier.shape[1] < _HANDFUL:
         earlier = earlier[:, -1:]
     return np.asarray(np.minimum.accumulate(earlier[:, ::-1], axis=1), dtype=np.float64)
@@ -162,6 +167,21 @@ def _normal_windows(times: Floats, z: Floats, length: int) -> tuple[Floats, Floa
     count = max(1, int(length * _TOP_SHARE))
     top = np.partition(view, length - count, axis=2)[:, :, length - count :]
     return times[starts], top.mean(axis=2)
+
+
+def _noise(at: Floats, normal_z: Floats, length_s: float, began: Sequence[float], begin: float) -> Floats:
+    """Per row the statistic that normal windows stay below nine times in ten.
+
+    What began up to twenty minutes before the incident can have begun, and lasts, is the incident itself.
+    """
+    if not len(at):
+        return np.zeros(len(normal_z))
+    noise = at_shares(np.sort(normal_z, axis=1), _NOISE_QUANTILE)
+    for row in np.flatnonzero(np.asarray(began) < begin):
+        own = normal_z[row, at + length_s <= max(began[row], begin - JUST_BEFORE_S)]
+        if 0 < len(own) < len(at):
+            noise[row] = at_shares(np.sort(own)[None, :], _NOISE_QUANTILE)[0]
+    return np.asarray(noise, dtype=np.float64)
 
 
 def _onset(times: Floats, z: Floats, earliest: float, peak: int) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from components.rootcause.abstention import Alarm, alarm, surprise
+from components.rootcause.abstention import Alarm, alarm, lasting, surprise
 from components.rootcause.alerts import alert_groups, alert_scores
 from components.rootcause.budget import excesses
 from components.rootcause.case import Case
@@ -176,7 +176,8 @@ def _verdict(
     # Whoever raised the alerts has judged already.
     judged = not moved and not case.alerts.is_empty()
     if seen.found <= 0 or (params.abstain and not judged and not seen.abnormal):
-        return True, f"nothing is more abnormal than usual: {_compared(seen, noticed)}"
+        hint = lasting(moved, when, params.min_deviation)
+        return True, f"nothing is more abnormal than usual: {_compared(seen, noticed)}{hint}"
     return False, _compared(seen, noticed)
 
 

@@ -127,8 +127,9 @@ def _moved(signal: Signal) -> dict[str, Any]:
     if signal.deviation:
         found = signal.deviation
         item |= {"usual": figure(found.median), "peak": figure(found.peak), "deviations": figure(found.z)}
-    if not math.isnan(signal.onset_s):
-        item["start"] = iso(parse_instant(signal.onset_s))
+    began_s = signal.deviation.began_s if signal.deviation else signal.onset_s
+    if not math.isnan(began_s):
+        item["start"] = iso(parse_instant(began_s))
     return item
 
 

@@ -133,7 +133,7 @@ def _is_percent(item: Deviation) -> bool:
 def _moved(item: Deviation) -> str:
     per = "/s" if item.rate else ""
     went = "rose" if item.z > 0 else "fell"
-    began = f" from {clock(item.onset_s)}" if not math.isnan(item.onset_s) else ""
+    began = f" from {clock(item.began_s)}" if not math.isnan(item.began_s) else ""
     return (
         f"{item.series.metric} {went} from {item.median:.4g}{per} to {item.peak:.4g}{per}{began}: "
         f"{abs(item.z):.1f} robust deviations, {item.noise:.1f} on ordinary days"

@@ -43,6 +43,11 @@ class Block:
     def samples(self) -> int:
         return int(self.normal.sum())
 
+    @property
+    def normal_s(self) -> float:
+        """How much of the normal period has samples, in seconds."""
+        return self.samples * self.series[0].step_s
+
 
 def blocks_of(found: Iterable[Series], when: Periods) -> list[Block]:
     """All series by their instants: most of a case's have them in common, and are worked on together."""

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from components.core.times import iso
 from components.rootcause.case import Case, Incident
 from components.rootcause.deviation import deviations
 from components.rootcause.diagnosis import diagnose
@@ -57,6 +58,31 @@ def test_the_tail_of_an_earlier_incident_is_abstained_on():
     assert diagnose(case(pl.concat([quiet, _minutes("db", "heap_used", range(-7, -1))])), ScorerParams()).abstained
     found = diagnose(case(pl.concat([quiet, _minutes("db", "heap_used", range(-1, 4))])), ScorerParams())
     assert found.causes[0]["service"] == "db"
+
+
+_BROKEN = {("db", "cpu_percent"): 40.0, ("db", "latency_p99"): 30.0, ("web", "latency_p99"): 20.0}
+
+
+@pytest.mark.parametrize("late_s", [0, 300, 600, 800, 1000])
+def test_an_incident_that_was_noticed_minutes_late_is_found_and_dated(late_s):
+    found = diagnose(case(metrics(_BROKEN, start_s=-late_s)), ScorerParams())
+    moved = found.causes[0]["evidence"][0]
+    assert found.causes[0]["service"] == "db"
+    assert moved["start"] == iso(NOTICED - timedelta(seconds=late_s // 30 * 30))
+
+
+def test_what_was_off_for_long_is_abstained_on_with_a_hint():
+    found = diagnose(case(metrics(_BROKEN, start_s=-1500)), ScorerParams())
+    assert found.abstained
+    assert "db cpu_percent has been off since 2026-03-01 11:35:00 UTC: if that is the incident, give 'time'" in found.reason
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_cause_sampled_less_often_than_its_victims_goes_first(seed):
+    quiet = metrics({("web", "latency_p99"): 20.0}, seed=seed).filter(pl.col("service") != "db")
+    broken = metrics(_BROKEN, seed=seed).filter(pl.col("service") == "db")
+    sparse = broken.filter(pl.col("timestamp").dt.epoch("s") % 300 == 0)
+    assert diagnose(case(pl.concat([quiet, sparse])), ScorerParams()).causes[0]["service"] == "db"
 
 
 def _lines(minutes: list[int]) -> pl.DataFrame:
