@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from components.rootcause.attribution import attributions
@@ -74,14 +74,14 @@ def _shared_out(found: Found) -> list[dict[str, Any]]:
 
 def _cause(found: Found, standing: Standing, tested: bool) -> dict[str, Any]:
     effect = _effect(found, standing)
-    kind = kind_of(subdued(standing))
+    kind = kind_of(subdued(standing), effect)
     metric = metric_of(standing, kind)
     items = evidence(standing, metric, effect, found.standings, found.graph, found.noticed)
     level = "intervention" if effect and effect.clear else "association"
     if tested and standing.signals:
         mechanism, back, without = _interventions(found, standing)
         items += [item for item in (_mechanism(mechanism), _returned(back, standing.service, found)) if item]
-        items += [*_remedies(found, standing), *_kinds(subdued(standing))]
+        items += [*_remedies(found, standing), *kinds_compared(subdued(standing), effect)]
         if mechanism and mechanism.parents and mechanism.changed and back and back.returns:
             level = "intervention"
         # Where the model sees no difference, it has nothing to say.
@@ -96,18 +96,6 @@ def _cause(found: Found, standing: Standing, tested: bool) -> dict[str, Any]:
         "level": level,
         "evidence": items,
     }
-
-
-def _kinds(standing: Standing) -> list[dict[str, Any]]:
-    """What speaks for each kind; where a change was made, also whether the kind is told by it."""
-    compared = kinds_compared(replace(standing, change=None))
-    if standing.change is None or not compared:
-        return compared
-    told, by_signals = kind_of(standing), kind_of(replace(standing, change=None))
-    by = "the signals" if told == by_signals else "the change before it"
-    (item,) = compared
-    text = f"its kind, {told}, is told by {by} (the change alone: {standing.change.kind}); {item['text']}"
-    return [{**item, "text": text, "by": by, "change": standing.change.kind}]
 
 
 def _effect(found: Found, standing: Standing) -> Effect | None:

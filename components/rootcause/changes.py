@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -22,6 +22,8 @@ _RESAMPLES, _MIN_SIDE = 400, 4
 _BLOCKS = 12
 #: A change may be logged a little after it took effect.
 _CLOCK_SLACK_S = 60.0
+#: What a change breaks shows within this; what breaks later, after nothing moved, has another cause.
+_PROMPT_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,17 @@ class Change:
 @dataclass(frozen=True)
 class Effect:
     """The difference of means after minus before a change with its 95 % bootstrap interval; `clear` means that the
-    interval stays beyond what the series does on ordinary days."""
+    interval stays beyond what the series does on ordinary days.
+
+    quiet_s: seconds in which nothing moved between the change and what it would have done, 0 where it followed at once.
+    """
 
     before: float
     after: float
     low: float
     high: float
     clear: bool
+    quiet_s: float = 0.0
 
 
 def changes_of(changes: pl.DataFrame) -> list[Change]:
@@ -70,7 +76,25 @@ def effect_of(change: Change, item: Deviation, when: Periods, seed: int) -> Effe
     before = values[(times < change.at_s - step / 2) & when.normal(times, step)]
     begin = max(change.at_s, when.noticed - when.lead(step))
     after = values[(times >= begin) & when.window(times, step, JITTER[0])]
-    return _effect(before, after, item, seed) if min(len(before), len(after)) >= _MIN_SIDE else None
+    if min(len(before), len(after)) < _MIN_SIDE:
+        return None
+    effect, waited = _effect(before, after, item, seed), quiet_s(change, item)
+    return replace(effect, clear=effect.clear and not waited, quiet_s=waited)
+
+
+def quiet_s(change: Change, item: Deviation) -> float:
+    """Seconds between a change and a series' beginning to deviate, 0 where it moved in between."""
+    times, began = item.series.times, item.began_s
+    between = item.series.values[(times > change.at_s + _CLOCK_SLACK_S) & (times < began - item.series.step_s / 2)]
+    waited = began - change.at_s
+    if len(between) < _MIN_SIDE or not waited >= _PROMPT_S:
+        return 0.0
+    return waited if abs(float(between.mean()) - item.median) < _bar(item) else 0.0
+
+
+def _bar(item: Deviation) -> float:
+    """What a series does on ordinary days."""
+    return max(item.noise, 3.0) * item.scale
 
 
 def remedy_after(changes: Sequence[Change], service: str, noticed_s: float) -> Change | None:
@@ -90,7 +114,7 @@ def _effect(before: Floats, after: Floats, item: Deviation, seed: int) -> Effect
     random = np.random.default_rng(seed)
     draws = _block_means(after, random) - _block_means(before, random)
     low, high = (float(x) for x in np.quantile(draws, (0.025, 0.975)))
-    bar = max(item.noise, 3.0) * item.scale
+    bar = _bar(item)
     return Effect(float(before.mean()), float(after.mean()), low, high, clear=low > bar or high < -bar)
 
 

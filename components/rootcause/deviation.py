@@ -177,7 +177,7 @@ def _noise(at: Floats, normal_z: Floats, length_s: float, began: Sequence[float]
     if not len(at):
         return np.zeros(len(normal_z))
     noise = at_shares(np.sort(normal_z, axis=1), _NOISE_QUANTILE)
-    for row in np.flatnonzero(np.asarray(began) < begin):
+    for row in np.flatnonzero(np.asarray(began) < begin).tolist():
         own = normal_z[row, at + length_s <= max(began[row], begin - JUST_BEFORE_S)]
         if 0 < len(own) < len(at):
             noise[row] = at_shares(np.sort(own)[None, :], _NOISE_QUANTILE)[0]

@@ -27,12 +27,19 @@ _MAY_WAIT = 0.5
 _FAILED = 0.5
 
 
-def kind_of(standing: Standing) -> str:
-    """What kind of cause a service's signals speak for; a change shortly before decides by what was changed."""
-    if standing.change and standing.signals:
+def kind_of(standing: Standing, effect: Effect | None = None) -> str:
+    """What kind of cause a service's signals speak for; a change shortly before decides by what was changed.
+
+    effect: what the change did, where that could be tested.
+    """
+    if _decided_by_change(standing, effect) and standing.change:
         return standing.change.kind
     weights = kind_weights(standing)
     return max(sorted(weights), key=lambda kind: weights[kind][0], default="unknown")
+
+
+def _decided_by_change(standing: Standing, effect: Effect | None) -> bool:
+    return bool(standing.change and standing.signals and not (effect and effect.quiet_s))
 
 
 def kind_weights(standing: Standing) -> dict[str, tuple[float, Signal]]:
@@ -53,16 +60,20 @@ def kind_weights(standing: Standing) -> dict[str, tuple[float, Signal]]:
     return weights
 
 
-def kinds_compared(standing: Standing) -> list[dict[str, Any]]:
-    """The evidence for the kind: the share of each in all that speaks, and its strongest signal."""
+def kinds_compared(standing: Standing, effect: Effect | None = None) -> list[dict[str, Any]]:
+    """The evidence for the kind: whether a change decides it, and the share and strongest signal of each kind."""
     weights = kind_weights(standing)
     total = sum(weight for weight, _ in weights.values())
-    if standing.change or len(weights) < 2 or total <= 0:
+    if total <= 0 or (len(weights) < 2 and not standing.change):
         return []
     ordered = sorted(weights.items(), key=lambda item: (-item[1][0], item[0]))
     told = [f"{kind} {weight / total:.0%} ({signal.metric})" for kind, (weight, signal) in ordered if weight > 0]
     shares = {kind: round(weight / total, 3) for kind, (weight, _) in ordered if weight > 0}
-    return [{"type": "kind", "text": f"what speaks for its kind: {', '.join(told)}", "shares": shares}]
+    item = {"type": "kind", "text": f"what speaks for its kind: {', '.join(told)}", "shares": shares}
+    if _decided_by_change(standing, effect) and standing.change:
+        decides = standing.change.kind
+        item |= {"text": f"its kind is that of the change, {decides}; {item['text']}", "by": "change", "change": decides}
+    return [item]
 
 
 def _waiting_kind(signals: Sequence[Signal]) -> str:
@@ -136,7 +147,7 @@ def _moved(signal: Signal) -> dict[str, Any]:
 def _changed(standing: Standing, effect: Effect | None) -> dict[str, Any]:
     change = standing.change
     assert change is not None
-    text = f"“{change.what}” at {clock(change.at_s)}, shortly before"
+    text = f"“{change.what}” at {clock(change.at_s)}, before it"
     item: dict[str, Any] = {"type": "change", "start": iso(parse_instant(change.at_s)), "what": change.what}
     if effect is None:
         return {**item, "text": text + "; too few samples for a before and after"}
@@ -144,6 +155,8 @@ def _changed(standing: Standing, effect: Effect | None) -> dict[str, Any]:
         f": {standing.signals[0].metric} {effect.before:.4g} before, {effect.after:.4g} after,"
         f" a difference of {effect.after - effect.before:.4g} ({effect.low:.4g} to {effect.high:.4g}, 95 %)"
     )
+    if effect.quiet_s:
+        text += f"; but nothing moved for {effect.quiet_s / 60:.0f} minutes after it, so that it hardly did this"
     return {**item, "text": text, "effect": [figure(effect.low), figure(effect.high)]}
 
 

@@ -2,8 +2,10 @@
 
 A series is regressed on its parents (the same symptom in its callees, its own traffic) over the normal period. Where
 the incident's values lie far from what the parents predict, the service's own mechanism changed (the regression test
-of CIRCA, Li et al., KDD 2022). Then the noticed series is asked what it would do were this one at its usual level,
-within what both have shown together.
+of CIRCA, Li et al., KDD 2022). An incident takes the parents far beyond what they have shown, so that what they predict
+is a range: from the regression to the reverse one, between which the truth lies when parents are measured with noise
+(Frisch, 1934), widened by the regression's standard error there. Then the noticed series is asked what it would do were
+this one at its usual level, within what both have shown together.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ _INFORMATIVE = 0.1
 
 @dataclass(frozen=True)
 class Mechanism:
-    """residual_z: robust deviations of the incident from what the parents predict; predicted and found: means of both.
+    """residual_z: robust deviations of the incident from the range that the parents predict, 0 within it.
+
+    predicted and found: the regression's mean and the incident's;
 
     changed: the parents do not explain it; parents: their (service, metric).
     """
@@ -65,10 +69,15 @@ def mechanism_of(
     fitted = _fit(design[normal], series.values[normal])
     expected = design @ fitted
     residual = series.values - expected
-    if parents and np.var(residual[normal]) > (1 - _INFORMATIVE) * np.var(series.values[normal]):
+    explained = 1 - float(np.var(residual[normal])) / max(float(np.var(series.values[normal])), 1e-300)
+    if parents and explained < _INFORMATIVE:
         return None
     spread = max(_spread(residual[normal]), 0.25 * item.scale, 1e-12)
-    z = float(np.median(residual[window] - np.median(residual[normal])) / spread)
+    along = expected[window] - float(np.median(expected[normal]))
+    off = series.values[window] - float(np.median(series.values[normal]))
+    # Reverse regression divides by the share that is explained.
+    beyond = _beyond(off, along, along / max(explained, _INFORMATIVE) if parents else along)
+    z = float(np.median(beyond / (spread * (1 + _reach(design[normal], design[window])))))
     return Mechanism(
         predicted=float(np.mean(expected[window])),
         found=float(np.mean(series.values[window])),
@@ -76,6 +85,18 @@ def mechanism_of(
         changed=abs(z) > min_deviation,
         parents=tuple((p.series.service, p.series.metric) for p in parents),
     )
+
+
+def _beyond(values: Floats, one: Floats, other: Floats) -> Floats:
+    """How far each value lies above or below (negative) the range between two others."""
+    low, high = np.minimum(one, other), np.maximum(one, other)
+    return np.asarray(np.maximum(values - high, 0.0) + np.minimum(values - low, 0.0), dtype=np.float64)
+
+
+def _reach(normal: Floats, window: Floats) -> Floats:
+    """The regression's standard error at each row of `window`, in units of the residuals' deviation."""
+    inverse = np.linalg.pinv(normal.T @ normal)
+    return np.asarray(np.sqrt(np.einsum("ij,jk,ik->i", window, inverse, window)), dtype=np.float64)
 
 
 def would_return(cause: Deviation, noticed: Deviation, when: Periods) -> Return | None:

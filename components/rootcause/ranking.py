@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from components.rootcause.changes import Change, change_before
+from components.rootcause.changes import Change, change_before, quiet_s
 from components.rootcause.flow import Volume
 from components.rootcause.graph import CallGraph
 from components.rootcause.periods import Periods
@@ -114,7 +114,7 @@ def _standing(
     if reached and service not in reached:
         score *= _UNREACHED
     score *= _FIRST if first else 1.0
-    score *= _CHANGED if change and found else 1.0
+    score *= _CHANGED if change and found and not _idle(change, found) else 1.0
     return Standing(
         service,
         score,
@@ -126,6 +126,12 @@ def _standing(
         first,
         change,
     )
+
+
+def _idle(change: Change, found: Sequence[Signal]) -> bool:
+    """Whether nothing moved for a while after a change: it hardly did what followed."""
+    strongest = next((signal.deviation for signal in found if signal.deviation), None)
+    return strongest is not None and quiet_s(change, strongest) > 0
 
 
 def _own_part(service: str, flow: Mapping[str, Volume]) -> float:

@@ -12,7 +12,7 @@ import pytest
 from components.rootcause.case import Incident
 from components.rootcause.diagnosis import diagnose
 from components.rootcause.specs import ScorerParams
-from tests.rootcause.cases import NOTICED, case, frame, series
+from tests.rootcause.cases import NOTICED, case, frame, metrics, series
 
 PARAMS = ScorerParams()
 
@@ -51,9 +51,46 @@ def test_a_service_that_its_callee_explains_did_not():
     assert next(iter(found)) == "db"
 
 
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("measured", [0.0, 3.0])
+def test_victims_far_beyond_what_they_have_shown_are_explained(seed, measured):
+    """Forty deviations off, where the error of the slope counts; also where db is measured with noise."""
+    true = series("db", "latency_ms", 50.0, 3.0, 120.0, seed=seed)
+    seen = true.with_columns(value=pl.col("value") + series("db", "x", 0.0, measured or 1e-9, seed=seed)["value"])
+    shop, web = (series(name, "latency_ms", 20.0, 3.0, seed=seed) for name in ("shop", "web"))
+    shop = shop.with_columns(value=pl.col("value") + true["value"])
+    web = web.with_columns(value=pl.col("value") + shop["value"])
+    found = _diagnosed(pl.concat([seen, shop, web]))
+    tests = [item["text"] for name in ("shop", "web") for item in _of(found[name], "mechanism")]
+    assert tests
+    assert all("they explain it" in text for text in tests)
+
+
 def test_the_symptom_returns_with_the_cause():
     (back,) = _of(_diagnosed(_coupled(own_db=80.0))["db"], "return")
     assert back["share"] == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize(("minutes", "told", "level"), [(2, "code", "intervention"), (25, "cpu", "association")])
+def test_a_change_that_nothing_followed_for_long_is_no_intervention(minutes, told, level):
+    broken = {("db", "cpu_percent"): 40.0, ("shop", "latency_p99"): 20.0, ("web", "latency_p99"): 20.0}
+    changes = frame("changes", [(NOTICED - timedelta(minutes=minutes), "db", "deploy v2")])
+    best = diagnose(case(metrics(broken), changes=changes), PARAMS).causes[0]
+    unchanged = diagnose(case(metrics(broken)), PARAMS).causes[0]
+    (change,), (kind,) = _of(best, "change"), _of(best, "kind")
+    assert (best["service"], best["kind"], best["level"]) == ("db", told, level)
+    assert ("nothing moved for 25 minutes after it" in change["text"]) == (minutes == 25)
+    assert ("that of the change, code" in kind["text"]) == (minutes == 2)
+    assert (best["score"] > unchanged["score"]) == (minutes == 2)
+
+
+def test_what_grows_from_a_change_on_is_an_intervention_however_late_it_is_noticed():
+    leak = series("db", "memory_percent", 40.0, 0.5).with_columns(
+        value=pl.col("value") + ((pl.col("timestamp") - NOTICED).dt.total_seconds() + 1500).clip(lower_bound=0) / 60
+    )
+    changes = frame("changes", [(NOTICED - timedelta(seconds=1500), "db", "deploy v2")])
+    best = diagnose(case(pl.concat([metrics(), leak]), changes=changes), ScorerParams(abstain=False)).causes[0]
+    assert (best["service"], best["level"]) == ("db", "intervention")
 
 
 def test_a_roll_back_is_an_intervention_with_its_effect():
