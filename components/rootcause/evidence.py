@@ -71,8 +71,8 @@ def kinds_compared(standing: Standing, effect: Effect | None = None) -> list[dic
     shares = {kind: round(weight / total, 3) for kind, (weight, _) in ordered if weight > 0}
     item = {"type": "kind", "text": f"what speaks for its kind: {', '.join(told)}", "shares": shares}
     if _decided_by_change(standing, effect) and standing.change:
-        decides = standing.change.kind
-        item |= {"text": f"its kind is that of the change, {decides}; {item['text']}", "by": "change", "change": decides}
+        text = f"its kind is that of the change, {standing.change.kind}; {item['text']}"
+        item |= {"text": text, "by": "change", "change": standing.change.kind}
     return [item]
 
 

@@ -60,5 +60,5 @@ def test_a_cause_that_was_changed_says_what_told_its_kind():
         i for i in diagnose(case(found, changes=changes), ScorerParams()).causes[0]["evidence"] if i["type"] == "kind"
     )
     assert list(item["shares"]) == ["cpu", "latency"]
-    assert (item["by"], item["change"]) == ("the change before it", "code")
-    assert item["text"].startswith("its kind, code, is told by the change before it")
+    assert (item["by"], item["change"]) == ("change", "code")
+    assert item["text"].startswith("its kind is that of the change, code; what speaks for its kind: cpu")
