@@ -96,10 +96,14 @@ def _is_case(folder: Path) -> bool:
 
 
 def _holds_results(folder: Path, written: Sequence[Path | None]) -> bool:
-    """Whether a directory is no case, but has what an earlier run wrote within the directory of cases."""
+    """Whether a directory is no case, but has what this run or an earlier one wrote within the directory of cases."""
+    if _is_case(folder):
+        return False
     places = [path.resolve() for path in written if path]
-    inside = any(folder.resolve() in (place, *place.parents) for place in places)
-    return inside and not _is_case(folder)
+    suffixes = {path.suffix for path in folder.rglob("*") if path.is_file()}
+    return any(folder.resolve() in (place, *place.parents) for place in places) or (
+        bool(suffixes) and suffixes <= {".json", _PLOT_SUFFIX}
+    )
 
 
 def _check_outputs(jobs: Sequence[Job], pictures: Mapping[Path, Path | None], past: Path | None) -> None:

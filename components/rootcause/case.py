@@ -79,9 +79,14 @@ class Case:
 
     def first(self) -> datetime | None:
         """The first instant of metrics, spans or logs; None where there is none of them."""
-        columns = (self.metrics["timestamp"], self.spans["start_time"], self.logs["timestamp"])
-        starts = [start for column in columns if isinstance(start := column.min(), datetime)]
-        return min(starts, default=None)
+        return min((start for column in self._times() if isinstance(start := column.min(), datetime)), default=None)
+
+    def last(self) -> datetime | None:
+        """The last such instant."""
+        return max((end for column in self._times() if isinstance(end := column.max(), datetime)), default=None)
+
+    def _times(self) -> tuple[pl.Series, ...]:
+        return self.metrics["timestamp"], self.spans["start_time"], self.logs["timestamp"]
 
     def services(self) -> list[str]:
         """Every service that a table names, sorted."""

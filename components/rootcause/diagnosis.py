@@ -33,6 +33,8 @@ from components.rootcause.specs import ScorerParams
 from components.rootcause.tracing import call_statistics, enriched, nested, span_metrics
 
 _COUNT_SLOT_S = 300.0
+#: Less than the hour by which clocks are ahead, so that a case cut just after the incident shows it.
+_LONG_AFTER_H = 0.9
 _SYMPTOMS = ("latency", "error")
 
 
@@ -96,7 +98,17 @@ def diagnose(case: Case, params: ScorerParams, past: Past | None = None) -> Diag
     if past and this and causes:
         causes[0]["evidence"].append(recalled(past, this, causes[0]["service"]))
     elapsed_ms = round(1000 * (time.perf_counter() - begun), 1)
-    return Diagnosis(abstained, "; ".join([reason, *case.notes]), causes, elapsed_ms, standings, graph, when)
+    told = [reason, *case.notes, *(_doubts(case) if abstained else [])]
+    return Diagnosis(abstained, "; ".join(told), causes, elapsed_ms, standings, graph, when)
+
+
+def _doubts(case: Case) -> list[str]:
+    """Why nothing may have been found: a clock that is ahead shows only in how long the samples go on."""
+    last = case.last()
+    after_h = (last - case.incident.time).total_seconds() / 3600 if last else 0.0
+    if after_h < _LONG_AFTER_H:
+        return []
+    return [f"samples go on for {after_h:.1f} h after the incident's time: check it, and whether their clock is ahead"]
 
 
 def _edges(case: Case, spans: pl.DataFrame) -> list[tuple[str, str]]:

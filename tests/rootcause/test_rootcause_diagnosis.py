@@ -204,6 +204,13 @@ def test_a_clock_that_is_an_hour_off_is_mended_and_told():
     assert "metrics were moved by +1 h" in found.reason
 
 
+@pytest.mark.parametrize(("hours", "told"), [(0, False), (1, True)])
+def test_samples_long_after_an_incident_that_nothing_shows_are_told(hours, told):
+    found = diagnose(case(metrics().with_columns(pl.col("timestamp") + timedelta(hours=hours))), PARAMS)
+    assert found.abstained
+    assert ("samples go on for 1.2 h after the incident's time: check it" in found.reason) == told
+
+
 def test_same_input_same_answer_whatever_the_order_of_rows():
     first = diagnose(case(metrics(DB_FAULT)), PARAMS)
     again = diagnose(case(metrics(DB_FAULT).sample(fraction=1.0, shuffle=True, seed=5)), PARAMS)

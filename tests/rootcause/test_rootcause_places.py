@@ -81,3 +81,12 @@ def test_pictures_and_results_within_the_directory_of_cases_are_no_cases(cases: 
         assert _run(cases, "--output", f"{cases}/out{deep}", "--plot", f"{cases}/plots{deep}") == 0
         assert "2 of 2 done" in capsys.readouterr().out
     assert sorted(path.name for path in Path(f"{cases}/plots{deep}").iterdir()) == ["a.png", "b.png"]
+    assert _run(cases, "--output", cases / "elsewhere") == 0
+    assert "2 of 2 done" in capsys.readouterr().out
+
+
+def test_a_directory_without_any_file_of_a_case_is_still_told_of(cases: Path, capsys):
+    (cases / "c").mkdir()
+    (cases / "c" / "metric.csv").write_text("x")
+    assert _run(cases, "--output", cases / "out") == 2
+    assert "c/incident.json: no such file" in capsys.readouterr().err
