@@ -17,21 +17,27 @@ from components.rootcause.signals import Signal
 #: Doublings beyond which what is felt says no more about the kind. Where several are past it, errors and waits between
 #: two services go before latency: failing requests are retried and waited for, while few fail for being slow.
 _SAID, _SLOW = 1.0, 0.99
+#: Collecting garbage and reclaiming pages keep the processor busy, while a busy processor takes no memory.
+_FOLLOWS = 0.9
 _FELT = frozenset({"latency", "error", "traffic", "queue"})
 #: Alerts and log lines weigh by how rare they are, not by how far something went.
 _MEASURED = frozenset({"metrics", "spans"})
 
 
 def subdued(standing: Standing) -> Standing:
-    """The standing with the excess of what is felt limited, for telling the kind of its cause."""
-    computes = any(signal.kind == "cpu" and signal.excess > 0 and not _threads(signal) for signal in standing.signals)
-    signals = (
-        replace(signal, excess=min(signal.excess, _SAID if signal.kind in ("error", "network") else _SLOW))
-        if _is_felt(signal, computes)
-        else signal
-        for signal in standing.signals
-    )
-    return replace(standing, signals=tuple(signals))
+    """The standing with the excess of what is felt, or follows from another resource, limited for telling its kind."""
+    found = standing.signals
+    computes = any(s.kind == "cpu" and s.excess > 0 and not _threads(s) for s in found)
+    short = any(s.kind == "memory" and s.internal and s.rising and s.excess > 0 for s in found)
+    return replace(standing, signals=tuple(_subdued(s, computes, short) for s in found))
+
+
+def _subdued(signal: Signal, computes: bool, short: bool) -> Signal:
+    if _is_felt(signal, computes):
+        limit = _SAID if signal.kind in ("error", "network") else _SLOW
+        return replace(signal, excess=min(signal.excess, limit))
+    follows = short and signal.internal and signal.kind == "cpu"
+    return replace(signal, excess=_FOLLOWS * signal.excess) if follows else signal
 
 
 def _is_felt(signal: Signal, computes: bool) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -21,6 +22,9 @@ ERRORS = signal("http_errors", "error", 5.0)
 FEW_ERRORS = signal("http_errors", "error", 0.5)
 CPU = signal("cpu_usage", "cpu", 0.8, internal=True)
 FAINT_CPU = signal("cpu_usage", "cpu", 0.1, internal=True)
+BUSY_CPU = signal("cpu_usage", "cpu", 2.0, internal=True)
+MEMORY = signal("memory_usage", "memory", 0.75, internal=True)
+FREED = dataclasses.replace(MEMORY, rising=False)
 POOL = signal("hikaricp_connections_pending", "database", 2.0, internal=True)
 THREADS = signal("jvm_threads_live", "cpu", 6.0, internal=True)
 WAIT = signal("span_wait", "network", 6.0, source="spans")
@@ -40,6 +44,9 @@ ALERT = signal("duration", "latency", 4.0, source="alerts")
         ([LATENCY, CPU, THREADS], "cpu"),
         ([WAIT, POOL], "database"),
         ([WAIT, LATENCY], "network"),
+        ([CPU, MEMORY], "memory"),
+        ([BUSY_CPU, MEMORY], "cpu"),
+        ([CPU, FREED], "cpu"),
         ([LATENCY, POOL, LINE], "code"),
         ([ALERT, CPU], "latency"),
     ],
@@ -53,6 +60,9 @@ ALERT = signal("duration", "latency", 4.0, source="alerts")
         "threads that compute",
         "a wait whose reason is known",
         "a wait alone",
+        "a processor that collects garbage",
+        "a processor that does more than that",
+        "memory that was freed",
         "log lines are not measured",
         "alerts are not measured",
     ],
