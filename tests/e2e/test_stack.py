@@ -25,7 +25,10 @@ pytestmark = pytest.mark.slow
 
 TRACEO = [sys.executable, "-m", "components.cli"]
 BUDGET_S = 900
-DAGS = {"traceo_ingest", "traceo_retrain", "traceo_rollout", "traceo_score", "traceo_drift", "traceo_notebooks"}
+#: Collecting log files is paused until somebody names a folder of them.
+PAUSED = {"traceo_logs"}
+_RUNNING = {"traceo_ingest", "traceo_retrain", "traceo_rollout", "traceo_score", "traceo_drift", "traceo_notebooks"}
+DAGS = _RUNNING | PAUSED
 
 
 class Up:
@@ -106,7 +109,7 @@ def test_the_summary_and_the_status(up: Up) -> None:
     runs = {dag["dag"]: dag["last_run"] for dag in status["dags"]}
     assert set(runs) == DAGS
     # The notebooks run once everything else has: their run may not have begun.
-    assert [name for name, run in runs.items() if run is None] in ([], ["traceo_notebooks"])
+    assert {name for name, run in runs.items() if run is None} - PAUSED <= {"traceo_notebooks"}
     assert all(run["state"] != "failed" for run in runs.values() if run)
     aliases = {model["name"]: model["aliases"] for model in status["models"]}
     assert all("champion" in aliases[name] for name in ("traceo-anomaly", "traceo-forecasting"))
