@@ -25,6 +25,8 @@ logger = logging.getLogger("traceo.rootcause")
 _RAW_STEP = "30s"
 #: Incidents are timed by five-minute features; their start may be this much late or early.
 _SLOT = timedelta(minutes=5)
+#: Calls that nobody made for so long say nothing of an incident; the table keeps them.
+_FORGOTTEN = timedelta(days=7)
 
 
 def diagnose(io: StepIO, params: DiagnoseParams) -> dict[str, Any]:
@@ -103,7 +105,7 @@ def _case(
     return Case(
         Incident(started, incident["service"], incident["metric"]),
         metrics=_metrics(lake, window),
-        calls=calls.select("caller", "callee"),
+        calls=calls.filter(pl.col("last_seen") >= started - _FORGOTTEN).select("caller", "callee"),
         spans=_rows(lake, "spans", window, ["start_time", "trace_id", "span_id"]),
         log_counts=_rows(lake, "log_counts", window, ["timestamp", "service", "severity", "template"]),
         changes=_rows(lake, "changes", window, ["timestamp", "service", "what"]),

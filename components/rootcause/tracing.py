@@ -27,7 +27,7 @@ _FAILED = r"(?i)^(.*error.*|fail.*|2|5\d\d|.*exception.*|deadline_exceeded|unava
 
 
 def linked(spans: pl.DataFrame) -> pl.DataFrame:
-    """The spans, each id once, with `failed`, `start_us`, `end_us` and their parent's service, start and end.
+    """The spans, each id once, with `failed`, `start_us`, `end_us` and their parent's service, start, end and failure.
 
     A parent that is not there leaves `parent_service` null; a span that names itself as its parent is a root.
     """
@@ -48,6 +48,7 @@ def linked(spans: pl.DataFrame) -> pl.DataFrame:
         pl.col("service").alias("parent_service"),
         pl.col("start_us").alias("parent_start_us"),
         pl.col("end_us").alias("parent_end_us"),
+        pl.col("failed").alias("parent_failed"),
     )
     return keyed.join(parents, on="parent_key", how="left", maintain_order="left")
 
@@ -176,13 +177,20 @@ def span_metrics(found: pl.DataFrame) -> pl.DataFrame:
 
 
 def call_statistics(found: pl.DataFrame) -> pl.DataFrame:
-    """Linked spans as calls between services: caller, callee, calls, error_ratio, p95_us, first_seen, last_seen."""
+    """Linked spans as calls between services: caller, callee, calls, rate, errors, p95_us, first_seen, last_seen.
+
+    calls_per_s: over the time of all spans; error_ratio: failed calls; passed_on_ratio: of these, the share whose
+    caller failed with them, null where none failed.
+    """
+    seconds = max(1.0, float(np.ptp(found["start_us"].to_numpy())) / 1e6) if len(found) else 1.0
     between = found.filter(pl.col("parent_service").is_not_null(), pl.col("parent_service") != pl.col("service"))
     return (
         between.group_by(pl.col("parent_service").alias("caller"), pl.col("service").alias("callee"))
         .agg(
             pl.len().cast(pl.Int64).alias("calls"),
+            (pl.len() / seconds).alias("calls_per_s"),
             pl.col("failed").mean().alias("error_ratio"),
+            pl.col("parent_failed").filter("failed").mean().alias("passed_on_ratio"),
             pl.col("duration_us").quantile(0.95, "nearest").cast(pl.Float64).alias("p95_us"),
             pl.col("start_time").min().alias("first_seen"),
             pl.col("start_time").max().alias("last_seen"),
@@ -193,12 +201,13 @@ def call_statistics(found: pl.DataFrame) -> pl.DataFrame:
 
 def merged_calls(current: pl.DataFrame, previous: pl.DataFrame) -> pl.DataFrame:
     """Calls seen now with the first time they were ever seen; earlier ones stay with their last statistics."""
-    names = ["caller", "callee", "calls", "error_ratio", "p95_us", "first_seen", "last_seen"]
+    latest = ["calls", "calls_per_s", "error_ratio", "passed_on_ratio", "p95_us"]
+    names = ["caller", "callee", *latest, "first_seen", "last_seen"]
     both = pl.concat([current.select(names), previous.select(names)], how="vertical_relaxed")
     return (
         both.group_by("caller", "callee", maintain_order=True)
         .agg(
-            pl.col("calls", "error_ratio", "p95_us").first(),
+            pl.col(latest).first(),
             pl.col("first_seen").min(),
             pl.col("last_seen").max(),
         )

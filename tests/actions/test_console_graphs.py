@@ -25,6 +25,7 @@ def lake(tmp_path: Path) -> Lake:
     lake = Lake(str(tmp_path / "lake"))
     calls = [("web", HOSTILE, 9, 0.2), (HOSTILE, "db", 9, 0.0), ("db", "db", 1, 0.0)]
     table = pl.DataFrame(calls, schema=["caller", "callee", "calls", "error_ratio"], orient="row")
+    table = table.with_columns(calls_per_s=pl.lit(0.5), passed_on_ratio=pl.when(pl.col("error_ratio") > 0).then(0.75))
     table = table.with_columns(p95_us=pl.lit(1.0), first_seen=pl.lit(NOON - timedelta(hours=1)), last_seen=pl.lit(NOON))
     lake.write_snapshot("calls", table, NOON, producer="test", params={})
     found = [{"service": service, "score": score} for service, score in (("db", 0.9), ("web", 0.1), ("lonely", 0.0))]
@@ -54,6 +55,8 @@ def test_every_service_is_drawn_with_its_score_and_names_stay_text(lake: Lake):
     text = drawn.decode()
     assert "<!-- db 0.90 -->" in text
     assert "<!-- web 0.10 -->" in text
+    assert text.count("% fail") == 1
+    assert "<!-- 20% fail, 75% passed on -->" in text
     assert "lonely" not in text
     assert "<script" not in text
 

@@ -62,6 +62,7 @@ def test_late_rows_are_named_by_content(lake: Lake) -> None:
 
 def test_snapshots_are_found_by_instant(lake: Lake) -> None:
     edge = pl.DataFrame({"caller": ["a"], "callee": ["b"], "calls": [1], "error_ratio": [0.0], "p95_us": [1.0]})
+    edge = edge.with_columns(calls_per_s=pl.lit(1.0), passed_on_ratio=pl.lit(None, pl.Float64))
     edge = edge.with_columns(pl.lit(T0).alias("first_seen"), pl.lit(T0).alias("last_seen"))
     for hour in (1, 3):
         lake.write_snapshot("calls", edge.with_columns(pl.lit(hour).alias("calls")), T0 + hour * HOUR, **MADE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
+import pytest
 
 from components.rootcause.tracing import call_statistics, enriched, linked, merged_calls, span_metrics
 from tests.rootcause.cases import NOTICED, frame
@@ -56,11 +57,27 @@ def test_calls_come_from_parent_links_with_rates_and_errors():
         "caller": "web",
         "callee": "shop",
         "calls": 2,
+        "calls_per_s": 2.0,
         "error_ratio": 0.5,
+        "passed_on_ratio": 0.0,
         "p95_us": 6000.0,
         "first_seen": first,
         "last_seen": last,
     }
+
+
+def test_failures_are_followed_from_callee_to_caller():
+    spans = _spans(
+        ("a", None, "web", 0, 9, "ERROR"),
+        ("b", "a", "shop", 1, 4, "ERROR"),
+        ("c", None, "web", 4000, 9, "OK"),  # served without shop
+        ("d", "c", "shop", 4001, 4, "ERROR"),
+        ("e", "d", "db", 4002, 1, "OK"),
+    )
+    found = {row["callee"]: row for row in call_statistics(linked(spans)).to_dicts()}
+    assert (found["shop"]["error_ratio"], found["shop"]["passed_on_ratio"]) == (1.0, 0.5)
+    assert found["db"]["passed_on_ratio"] is None
+    assert found["shop"]["calls_per_s"] == pytest.approx(2 / 4.002)
 
 
 def test_duplicate_spans_count_once():
@@ -110,6 +127,7 @@ def test_empty_spans_give_empty_tables():
 def test_merged_calls_keep_the_first_time_ever_and_calls_no_longer_seen():
     def calls(callee: str, count: int, first: datetime) -> pl.DataFrame:
         row = {"caller": "a", "callee": callee, "calls": count, "error_ratio": 0.0, "p95_us": 1.0}
+        row |= {"calls_per_s": 1.0, "passed_on_ratio": None}
         return pl.DataFrame([{**row, "first_seen": first, "last_seen": first + timedelta(hours=1)}])
 
     old = pl.concat([calls("b", 5, NOTICED), calls("c", 7, NOTICED)])

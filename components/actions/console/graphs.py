@@ -34,8 +34,15 @@ def causes(lake: Lake, incident_id: str) -> bytes | None:
     if not found or calls.is_empty():
         return None
     scores = {cause["service"]: float(cause["score"]) for cause in found}
-    edges = calls.sort("caller", "callee").select("caller", "callee", pl.col("error_ratio").fill_null(0.0)).rows()
-    return _drawn(scores, edges, incident["service"][0] if len(incident) else None)
+    ordered = calls.sort("caller", "callee").with_columns(pl.col("error_ratio").fill_null(0.0))
+    edges = ordered.select("caller", "callee", "error_ratio").rows()
+    passed_on = ordered["passed_on_ratio"].to_list()
+    told = {edge: _told(edge[2], share) for edge, share in zip(edges, passed_on, strict=True) if edge[2] > _FAILING}
+    return _drawn(scores, edges, told, incident["service"][0] if len(incident) else None)
+
+
+def _told(failing: float, passed_on: float | None) -> str:
+    return f"{failing:.0%} fail" + (f", {passed_on:.0%} passed on" if passed_on is not None else "")
 
 
 def levels(services: Sequence[str], edges: Sequence[Edge]) -> dict[str, int]:
@@ -61,7 +68,7 @@ def _reached(start: str, callees: Mapping[str, set[str]]) -> set[str]:
     return found
 
 
-def _drawn(scores: Mapping[str, float], edges: Sequence[Edge], noticed: str | None) -> bytes:
+def _drawn(scores: Mapping[str, float], edges: Sequence[Edge], told: Mapping[Edge, str], noticed: str | None) -> bytes:
     called = {name for caller, callee, _ in edges for name in (caller, callee)}
     ordered = sorted(called | scores.keys(), key=lambda name: (-scores.get(name, 0.0), name != noticed, name))
     shown = [name for name in ordered if name in called or scores.get(name, 0.0) > 0][:_SERVICES]
@@ -71,19 +78,8 @@ def _drawn(scores: Mapping[str, float], edges: Sequence[Edge], noticed: str | No
     height = max(2.2, 0.62 * max(sum(x == column for x, _ in places.values()) for column in range(int(columns) + 1)))
     figure = Figure(figsize=(9, min(height, 0.62 * rows + 1)), layout="constrained")
     axes = figure.subplots()
-    for caller, callee, failing in kept:
-        axes.annotate(
-            "",
-            places[callee],
-            places[caller],
-            arrowprops={
-                "arrowstyle": "-|>",
-                "color": _RED if failing > _FAILING else _GREY,
-                "linewidth": 0.9,
-                "shrinkA": 9,
-                "shrinkB": 9,
-            },
-        )
+    for edge in kept:
+        _arrow(axes, places[edge[0]], places[edge[1]], told.get(edge))
     for name in shown:
         _node(axes, name, places[name], scores.get(name, 0.0), name == noticed)
     axes.set_xlim(-0.4, columns + 0.6)
@@ -92,6 +88,18 @@ def _drawn(scores: Mapping[str, float], edges: Sequence[Edge], noticed: str | No
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
+
+
+def _arrow(axes: mpl.axes.Axes, start: tuple[float, float], end: tuple[float, float], told: str | None) -> None:
+    """A call; red with what is told of it where it fails."""
+    colour = _RED if told else _GREY
+    shape = {"arrowstyle": "-|>", "color": colour, "linewidth": 0.9, "shrinkA": 9, "shrinkB": 9}
+    axes.annotate("", end, start, arrowprops=shape)
+    if told:
+        # Nearer to the caller, where fewer arrows meet.
+        middle = (0.62 * start[0] + 0.38 * end[0], 0.62 * start[1] + 0.38 * end[1])
+        box = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
+        axes.annotate(told, middle, ha="center", va="center", fontsize=6.5, color=colour, zorder=3.5, bbox=box)
 
 
 def _places(columns: Mapping[str, int]) -> dict[str, tuple[float, float]]:
