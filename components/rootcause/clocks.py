@@ -93,7 +93,18 @@ def _odd_one_out(ranges: Mapping[str, Range]) -> tuple[dict[str, float], list[st
     if apart:
         (name, other), off = next(iter(apart.items()))
         return {}, [f"{name} and {other} begin and end {abs(off):g} h apart: check whether the clock of one is off"]
-    return {}, []
+    return {}, _goes_on(ranges)
+
+
+def _goes_on(ranges: Mapping[str, Range]) -> list[str]:
+    """A note on the table that ends whole hours after all others: its clock may be ahead, or it was kept longer."""
+    if len(ranges) < 2:
+        return []
+    (before, _), (last, name) = sorted((end, name) for name, (_, end) in ranges.items())[-2:]
+    longer_h = round((last - before) / 3600)
+    if not 1 <= longer_h <= _ZONES[-1] or abs(last - before - 3600 * longer_h) > _SLACK_S:
+        return []
+    return [f"{name} go on for {longer_h} h after the other tables: check whether their clock is ahead"]
 
 
 def _changes(case: Case, ranges: Mapping[str, Range], shifts: Mapping[str, float]) -> tuple[pl.DataFrame, list[str]]:

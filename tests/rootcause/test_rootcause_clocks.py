@@ -77,6 +77,14 @@ def test_changes_follow_the_other_tables_only_from_after_their_end(minutes, ahea
     assert [text for text in found.notes if "change" in text] == ([note] if note else [])
 
 
+@pytest.mark.parametrize(("minutes", "told"), [(0, False), (30, False), (56, True), (65, True), (85, False)])
+def test_a_table_that_ends_whole_hours_after_the_others_is_told(minutes: int, told: bool):
+    ahead = _case(metrics=minutes / 60, spans=0)
+    cut = dataclasses.replace(ahead, spans=ahead.spans.tail(60))
+    note = "metrics go on for 1 h after the other tables: check whether their clock is ahead"
+    assert list(aligned(cut).notes) == ([note] if told else [])
+
+
 def test_a_table_at_the_end_of_time_is_left_where_it_is():
     late = _case(metrics=0)
     far = late.metrics.with_columns(pl.col("timestamp") + timedelta(days=365 * 7970))
