@@ -27,8 +27,8 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     (
         "memory",
-        r"memory|_mem_|_mem(free|used|available|usage|total|util|stats)|heap|swap|paging|_gc_|garbage|_rss|_oom|metaspace"
-        r"|working_set|pgfault|pgmajfault|page_?fault|evict(ed|ion)",
+        r"memory|_mem_|_pswp|_mem(free|used|available|usage|total|util|stats)|heap|swap|paging|_gc_|garbage|_rss|_oom"
+        r"|metaspace|working_set|pgfault|pgmajfault|page_?fault|evict(ed|ion)",
     ),
     (
         "network",
@@ -37,49 +37,58 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     (
         "disk",
-        r"disk|_io_?(util|await|wait)|_io_(balance|time)|iops|blkio|_e?bs_?io|burst_balance|_fs_|filesystem|inode|storage"
-        r"|volume|_pressure_io_|(?<!request_)(read|write)_latency",
+        r"disk|_io_?(util|await|wait)|_io_(balance|time)|iops|blkio|_e?bs_?io|burst_balance|_fs_|filesystem"
+        r"|inode|storage"
+        r"|^_volume|_volume_(stats|avail|used|usage|capac)|_pressure_io_|(?<!request_)(read|write)_latency",
     ),
     ("cpu", r"cpu|_load_?(1|5|15|avg|average)m?_|context_switch"),
     (
         "queue",
-        r"queue|backlog|(?<!replica)_lag_|_pending_(?!overflow)|consumer_?lag|messages_(ready|unack\w*|(not_)?visible|delayed)"
+        r"queue|backlog|(?<!replica)_lag_|_pending_(?!overflow)|consumer_?lag"
+        r"|messages_(ready|unack\w*|(not_)?visible|delayed)"
         r"|_(active|dead_?lettered)_messages|iterator_age|age_of_oldest",
     ),
     (
         "concurrency",
-        r"in_?flight|concurren|outstanding|goroutine|_(active|open|current)_(request|connection|stream|session|call|rq|cx)"
-        r"|(connections?|requests?|sessions?|streams?|rq|cx)(_count)?_(active|open|current|idle|reading|writing|waiting)_",
+        r"in_?flight|concurren|outstanding|goroutine"
+        r"|_(active|open|current)_(request|connection|stream|session|call|rq|cx)"
+        r""
+        r"|(connections?|requests?|sessions?|streams?|rq|cx)(_count)?"
+        r"_(active|open|current|idle|reading|writing|waiting)_",
     ),
     # Of a histogram or summary the count and the buckets are numbers of requests.
     ("traffic", r"_(seconds|milliseconds|ms|duration|latency|time)_(count|bucket)_$"),
     ("latency", r"success\w*_latency"),
     (
         "error",
-        r"availab|success|error|_errs?_|exception|5xx|4xx|_fail|abort|refus|reject|timeout|timed_out|overflow|healthy"
-        r"|health_check|status_check|^_up_$|restart|crash|circuit_?(breaker)?_?open"
+        r"availab|success|error|_errs?_|exception|[45]xx|_[45]0\d_|_fail|abort|refus|reject|timeout|timed_out|overflow"
+        r"|healthy|health_check|status_check|spill|offline|eject|^_up_$|restart|crash|circuit_?(breaker)?_?open"
         r"|^_throttles_|throttled?_(request|event|record)"
         r"|(?<!pg)(?<!pgmaj)(?<!page)(?<!page_)fault(?!s_)",
     ),
     ("database", r"quer(y|ies)|_sql|transaction|replica_"),
     (
         "traffic",
-        r"messages?_?(in|out|sent|received|published|delivered|consumed)|consumed_|invocation|commands_processed",
+        r"incoming|messages?_?(in|out|sent|received|published|delivered|consumed)|consumed_|invocation"
+        r"|commands_processed",
     ),
-    ("network", r"receive|transmit|trainsmit|_recv|bytes_(in|out|sent)"),
+    ("network", r"receive|transmit|trainsmit|_recv|bytes_(in|out|sent)|processed_bytes"),
     ("latency", r"latenc|_lat_|duration|response_?time|_rt_|delay|elapsed|_p(50|75|90|95|99|999)_|exclusive|mrt|apdex"),
     ("latency", r"requests?_(milli)?seconds|_(rq|request|service)_time_"),
     ("memory", r"mem(?!bers)|_cache"),
-    ("cpu", r"thread|throttl|_load(1|5|15)?_|processor"),
+    ("cpu", r"thread|worker|throttl|_load(1|5|15)?_|processor"),
     ("disk", r"_io_|_reads?_|_writes?_|syscallread|syscallwrite|syscall_(read|write)"),
     (
         "traffic",
-        r"request|_req|_rq_|qps|rps|_ops_|workload|throughput|traffic|_calls?_|_lod_|_load|_hits|visit|_count_",
+        r"request|_req|_rq_|qps|rps|_tps_|_ops_|workload|throughput|traffic|_calls?_|_lod_|_load|_hits|visit"
+        r"|_count_|_responses?_total_",
     ),
     ("concurrency", r"connections?_"),
+    ("latency", r"_(ms|millis|milliseconds)_$|_seconds_(sum|max|avg|mean)_$"),
 )
 _LOWER_IS_BAD = re.compile(
-    r"(?<!un)avail|success|_up_|(?<!un)(?<!un_)healthy|health_check|hit_rati?[oe]|idle|free|usable|remaining|headroom|balance"
+    r"(?<!un)avail|success|_up_|(?<!un)(?<!un_)healthy|health_check|hit_rati?[oe]|idle|free|usable|remaining|headroom"
+    r"|(?<!surplus_credit_)balance"
 )
 #: Of latencies only a share of satisfied callers; a quick success is none the worse for that.
 _LOWER_LATENCY_IS_BAD = re.compile(r"apdex")
