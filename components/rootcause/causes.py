@@ -11,12 +11,13 @@ from components.rootcause.attribution import attributions
 from components.rootcause.changes import Change, Effect, effect_of, remedy_after, remedy_effect
 from components.rootcause.counterfactual import ASSUMPTIONS, Counterfactual, counterfactual
 from components.rootcause.deviation import Deviation
-from components.rootcause.evidence import evidence, figure, kind_of, kinds_compared, metric_of, remedied
+from components.rootcause.evidence import amount, evidence, figure, kind_of, kinds_compared, metric_of, remedied
 from components.rootcause.graph import CallGraph
 from components.rootcause.mechanism import Mechanism, Return, mechanism_of, would_return
 from components.rootcause.naming import sense
 from components.rootcause.periods import Periods
 from components.rootcause.ranking import Standing
+from components.rootcause.signals import clock
 from components.rootcause.specs import ScorerParams
 from components.rootcause.symptoms import subdued
 
@@ -148,9 +149,13 @@ def _remedies(found: Found, standing: Standing) -> list[dict[str, Any]]:
 
 
 def _counterfactual(without: Counterfactual, standing: Standing, found: Found) -> dict[str, Any]:
-    cause = f"“{standing.change.what}”" if standing.change else f"what happened in {standing.service}"
+    change = standing.change
+    cause = f"“{change.what}” at {clock(change.at_s)}" if change else f"what happened in {standing.service}"
+    level, low, high, seen = (
+        amount(without.metric, x) for x in (without.without, without.low, without.high, without.found)
+    )
     text = (
-        f"without {cause}, {found.noticed} {without.metric} would have been at {without.without:.4g} "
-        f"({without.low:.4g}–{without.high:.4g}) instead of {without.found:.4g}; {ASSUMPTIONS}"
+        f"without {cause}, {found.noticed} {without.metric} would have stayed at {level} ({low} to {high}) "
+        f"instead of {seen}; {ASSUMPTIONS}"
     )
     return {"type": "counterfactual", "text": text, "interval": [figure(without.low), figure(without.high)]}

@@ -2,8 +2,10 @@
 
 DoWhy's graphical causal models: each of at most ten deviating services on the way from the cause to where the incident
 was noticed is a linear function of its callees plus noise. The noise of the incident is kept, the cause is set to its
-usual level, and the rest follows. The interval comes from models fitted to resampled blocks of the normal period. The
-answer assumes that the calls are the only paths, that effects are linear, and that nothing unseen drives both ends.
+usual level, and the rest follows. Where the cause is the noticed service itself, its callees stay as they were and its
+own part is as usual. What was never negative stays so. The interval comes from models fitted to resampled blocks of the
+normal period. The answer assumes that the calls are the only paths, that effects are linear, and that nothing unseen
+drives both ends.
 """
 
 from __future__ import annotations
@@ -47,8 +49,8 @@ def counterfactual(
     symptom: per service the deviation of one and the same metric. None where cause and noticed service are not linked
     through services that have it, or the normal period is too short.
     """
-    nodes = _between(cause, noticed, symptom, graph)
-    if cause not in nodes or noticed not in nodes or cause == noticed:
+    nodes = _itself(cause, symptom, graph) if cause == noticed else _between(cause, noticed, symptom, graph)
+    if cause not in nodes or noticed not in nodes:
         return None
     target = symptom[noticed].series
     normal = when.normal(target.times, target.step_s)
@@ -56,14 +58,17 @@ def counterfactual(
     if int(normal.sum()) < MIN_SAMPLES or not window.any():
         return None
     values = on_one_grid({name: symptom[name] for name in nodes}, target.times)
-    causal = causal_graph(nodes, graph)
-    if not nx.is_directed_acyclic_graph(causal) or not nx.has_path(causal, cause, noticed):
-        return None
-    usual = symptom[cause].median
-    rows = np.flatnonzero(normal)
-    answers = [
-        _answer(causal, values, picked, window, cause, noticed, usual) for picked in resampled(rows, seed, _REFITS)
-    ]
+    draws = resampled(np.flatnonzero(normal), seed, _REFITS)
+    if cause == noticed:
+        answers = [_predicted(noticed, values, picked, window) for picked in draws]
+    else:
+        causal = causal_graph(nodes, graph)
+        if not nx.is_directed_acyclic_graph(causal) or not nx.has_path(causal, cause, noticed):
+            return None
+        usual = symptom[cause].median
+        answers = [_answer(causal, values, picked, window, cause, noticed, usual) for picked in draws]
+    if target.values.min() >= 0:
+        answers = [max(0.0, answer) for answer in answers]
     low, high = np.quantile(answers[1:], (0.025, 0.975))
     found = float(np.mean(target.values[window]))
     return Counterfactual(target.metric, found, answers[0], float(min(low, answers[0])), float(max(high, answers[0])))
@@ -78,6 +83,14 @@ def _between(cause: str, noticed: str, symptom: Mapping[str, Deviation], graph: 
     inner = sorted((name for name in on_path - {cause, noticed} if name in symptom), key=lambda n: -abs(symptom[n].z))
     ends = [name for name in (cause, noticed) if name in symptom]
     return sorted([*ends, *inner[: MAX_NODES - len(ends)]])
+
+
+def _itself(service: str, symptom: Mapping[str, Deviation], graph: CallGraph) -> list[str]:
+    """A service with the symptom and those of its callees that have it, those that deviate most."""
+    if service not in symptom:
+        return []
+    callees = sorted((c for c in graph.callees_of(service) if c in symptom), key=lambda c: (-abs(symptom[c].z), c))
+    return [service, *callees[: MAX_NODES - 1]]
 
 
 def on_one_grid(symptom: Mapping[str, Deviation], times: Floats) -> dict[str, Floats]:
@@ -100,6 +113,14 @@ def resampled(rows: Rows, seed: int, refits: int) -> list[Rows]:
     blocks = np.array_split(rows, _BLOCKS)
     drawn = [np.concatenate([blocks[pick] for pick in random.integers(0, _BLOCKS, _BLOCKS)]) for _ in range(refits)]
     return [rows, *drawn]
+
+
+def _predicted(noticed: str, values: Mapping[str, Floats], normal: Rows, window: npt.NDArray[np.bool_]) -> float:
+    """The noticed metric's mean in the incident as its callees make it, by a regression on the normal rows."""
+    callees = [values[name] for name in values if name != noticed]
+    design = np.column_stack([np.ones(len(window)), *callees])
+    fitted = np.linalg.lstsq(design[normal], values[noticed][normal], rcond=None)[0]
+    return float(np.mean(design[window] @ fitted))
 
 
 def _answer(

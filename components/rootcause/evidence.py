@@ -25,6 +25,12 @@ _OWN_RESOURCE = 1.5
 _WAITING = re.compile(r"thread|worker", re.IGNORECASE)
 _MAY_WAIT = 0.5
 _FAILED = 0.5
+_UNITS = (
+    (r"percent|_pct|%", " %"),
+    (r"_ms$|\(ms\)|milliseconds?$", " ms"),
+    (r"_us$|microseconds?$", " µs"),
+    (r"_seconds$|\(s\)", " s"),
+)
 
 
 def kind_of(standing: Standing, effect: Effect | None = None) -> str:
@@ -192,6 +198,15 @@ def _place(standing: Standing, graph: CallGraph, noticed: str | None) -> list[di
     if standing.first:
         found.append({"type": "onset", "text": "it was the first to deviate"})
     return found
+
+
+def amount(metric: str, value: float) -> str:
+    """A value with the unit that the metric's name tells: ratios as percentages, seconds and milliseconds as such."""
+    name = metric.lower()
+    if name.endswith("ratio"):
+        return f"{100 * value:.3g} %"
+    unit = next((unit for pattern, unit in _UNITS if re.search(pattern, name)), "")
+    return f"{value:.4g}{unit}"
 
 
 def figure(value: float) -> float:

@@ -11,6 +11,7 @@ import pytest
 
 from components.rootcause.case import Incident
 from components.rootcause.diagnosis import diagnose
+from components.rootcause.evidence import amount
 from components.rootcause.specs import ScorerParams
 from tests.rootcause.cases import NOTICED, case, frame, metrics, series
 
@@ -130,12 +131,43 @@ def test_what_was_noticed_is_shared_out_among_what_arises_in_each(broken, parts)
     asked = ScorerParams(counterfactual=True)
     first = diagnose(case(_coupled(**broken)), asked).causes[0]
     (told,) = _of(first, "attribution")
-    for service, amount in parts.items():
+    for service, part in parts.items():
         found, low, high = told["amounts"][service]
         assert low <= found <= high
-        assert found == pytest.approx(amount, abs=4)
+        assert found == pytest.approx(part, abs=4)
     assert "assumes linear effects" in told["text"]
     assert _of(diagnose(case(_coupled(**broken)), asked).causes[0], "attribution") == [told]
+
+
+def test_a_deployment_of_the_noticed_service_has_a_counterfactual_too():
+    """Its callee goes up by 80, the service itself by 300: without the deployment it would follow the callee."""
+    metrics = _coupled(own_db=80.0).with_columns(
+        value=pl.col("value")
+        + pl.when((pl.col("service") == "web") & (pl.col("timestamp") >= NOTICED)).then(300.0).otherwise(0.0)
+    )
+    changes = frame("changes", [(NOTICED - timedelta(seconds=60), "web", "deploy web 2.3.1")])
+    found = _diagnosed(metrics, ScorerParams(counterfactual=True), changes=changes)["web"]
+    (told,) = _of(found, "counterfactual")
+    low, high = told["interval"]
+    assert 155 < low < high < 185
+    assert (
+        "without “deploy web 2.3.1” at 2026-03-01 11:59:00 UTC, web latency_ms would have stayed at 1" in told["text"]
+    )
+    assert " ms (1" in told["text"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "told"),
+    [
+        ("error_ratio", 0.004, "0.4 %"),
+        ("cpu_percent", 41.234, "41.23 %"),
+        ("latency_ms", 1.5, "1.5 ms"),
+        ("request_duration_seconds", 0.25, "0.25 s"),
+        ("errors", 3.0, "3"),
+    ],
+)
+def test_amounts_have_the_unit_that_the_name_tells(metric, value, told):
+    assert amount(metric, value) == told
 
 
 def test_counterfactuals_need_a_path_and_time():
@@ -150,7 +182,7 @@ def test_counterfactuals_need_a_path_and_time():
     symptom = {item.series.service: item for item in deviations(series_of(_coupled(own_db=80.0)), when)}
     graph = call_graph([("web", "shop"), ("mail", "db")])
     assert counterfactual("db", "web", symptom, graph, when, 0) is None
-    assert counterfactual("web", "web", symptom, graph, when, 0) is None
+    assert counterfactual("nobody", "nobody", symptom, graph, when, 0) is None
     assert attributions("db", symptom, graph, when, 0) == []
     assert attributions("nobody", symptom, graph, when, 0) == []
     assert np.isfinite(symptom["db"].z)
