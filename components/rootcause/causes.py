@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from components.rootcause.graph import CallGraph
 from components.rootcause.mechanism import Mechanism, Return, mechanism_of, would_return
 from components.rootcause.naming import sense
 from components.rootcause.periods import Periods
-from components.rootcause.ranking import Standing
+from components.rootcause.ranking import Standing, written_score
 from components.rootcause.signals import clock
 from components.rootcause.specs import ScorerParams
 from components.rootcause.symptoms import subdued
@@ -93,7 +92,7 @@ def _cause(found: Found, standing: Standing, tested: bool) -> dict[str, Any]:
         "service": standing.service,
         "metric": metric,
         "kind": kind,
-        "score": round(1 - math.exp(-standing.score / 3), 6),
+        "score": written_score(standing),
         "level": level,
         "evidence": items,
     }

@@ -49,6 +49,7 @@ class Diagnosis:
     standings: list[Standing] = field(default_factory=list)
     graph: CallGraph = field(default_factory=lambda: call_graph([]))
     when: Periods | None = None
+    noticed: str | None = None
 
     def content(self) -> dict[str, Any]:
         """What `traceo diagnose` writes."""
@@ -99,7 +100,7 @@ def diagnose(case: Case, params: ScorerParams, past: Past | None = None) -> Diag
         causes[0]["evidence"].append(recalled(past, this, causes[0]["service"]))
     elapsed_ms = round(1000 * (time.perf_counter() - begun), 1)
     told = [reason, *case.notes, *(_doubts(case) if abstained else [])]
-    return Diagnosis(abstained, "; ".join(told), causes, elapsed_ms, standings, graph, when)
+    return Diagnosis(abstained, "; ".join(told), causes, elapsed_ms, standings, graph, when, noticed)
 
 
 def _doubts(case: Case) -> list[str]:

@@ -11,6 +11,7 @@ import networkx as nx
 import numpy as np
 
 from components.rootcause.diagnosis import Diagnosis
+from components.rootcause.ranking import written_score
 from components.rootcause.signals import Signal
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def draw(diagnosis: Diagnosis, title: str) -> bytes:
         axis.tick_params(labelbottom=row == len(signals) - 1)
     if axis:
         axis.set_xlabel(
-            "minutes from the time it was noticed (red); dashed: onset; band: median ± 3 spreads", fontsize=8
+            "minutes from when it was noticed (red); dashed: its onset; green: a change; band: median ± 3 spreads",
+            fontsize=7.5,
         )
     buffer = io.BytesIO()
     with warnings.catch_warnings():
@@ -76,18 +78,30 @@ def _graph(axis: Axes, diagnosis: Diagnosis) -> None:
     graph.add_nodes_from(names)
     graph.add_edges_from(edge for edge in diagnosis.graph.networkx().edges if set(edge) <= set(names))
     places = _layout(graph)
-    scores = [standing.score for standing in shown]
-    top = max([*scores, 1e-9])
+    scores = {standing.service: written_score(standing) for standing in shown}
+    ringed = [name == diagnosis.noticed for name in names]
     nx.draw_networkx_edges(graph, places, ax=axis, edge_color="0.65", arrowsize=10, node_size=450)
     nodes = nx.draw_networkx_nodes(
-        graph, places, ax=axis, node_color=scores, cmap=_COLOURS, vmin=0, vmax=top, edgecolors="0.3", node_size=350
+        graph,
+        places,
+        ax=axis,
+        node_color=list(scores.values()),
+        cmap=_COLOURS,
+        vmin=0,
+        vmax=1,
+        edgecolors=["tab:red" if ring else "0.3" for ring in ringed],
+        linewidths=[2.5 if ring else 1.0 for ring in ringed],
+        node_size=350,
     )
-    labels = {name: _plain(name if len(name) <= 22 else name[:21] + "…") for name in names}
     for name, place in places.items():
-        # Offsets in points: labels sit above their node whatever the spread of the graph.
-        axis.annotate(labels[name], place, (0, 12), textcoords="offset points", ha="center", fontsize=8)
-    axis.figure.colorbar(nodes, ax=axis, shrink=0.6, location="bottom", label="score before scaling")
-    axis.set_title("who calls whom, coloured by score", fontsize=10)
+        short = _plain(name if len(name) <= 22 else name[:21] + "…")
+        told = f"{short} {scores[name]:.2f}" if scores[name] >= 0.005 else short
+        # Offsets in points: labels sit above their node, in every other column below, whatever the spread of the graph.
+        below = int(place[0]) % 2 and bool(graph.edges)
+        axis.annotate(told, place, (0, -19 if below else 12), textcoords="offset points", ha="center", fontsize=8)
+    axis.figure.colorbar(nodes, ax=axis, shrink=0.6, location="bottom", label="score")
+    noticed = " (red ring: where it was noticed)" if any(ringed) else ""
+    axis.set_title(f"who calls whom, coloured by score{noticed}", fontsize=10)
     axis.margins(0.2, 0.1)
     axis.set_axis_off()
 
@@ -125,7 +139,10 @@ def _series(axis: Axes, signal: Signal, diagnosis: Diagnosis) -> None:
     band = 3 * item.scale
     axis.axhspan(item.median - band, item.median + band, color="tab:blue", alpha=0.15, linewidth=0)
     axis.axvline(0, color="tab:red", linewidth=1)
-    if not np.isnan(item.onset_s):
-        axis.axvline((item.onset_s - when.noticed) / 60, color="tab:orange", linewidth=1, linestyle="--")
+    if not np.isnan(item.began_s):
+        axis.axvline((item.began_s - when.noticed) / 60, color="tab:orange", linewidth=1, linestyle="--")
+    change = next((s.change for s in diagnosis.standings if s.service == signal.service), None)
+    if change and shown.any() and minutes[shown][0] <= (change.at_s - when.noticed) / 60:
+        axis.axvline((change.at_s - when.noticed) / 60, color="tab:green", linewidth=1.5, linestyle="-.")
     axis.set_title(_plain(f"{signal.service} {signal.metric}"), fontsize=8, loc="left", pad=2)
     axis.tick_params(labelsize=7)

@@ -51,6 +51,11 @@ class Standing:
     reasons: tuple[str, ...] = field(default=())
 
 
+def written_score(standing: Standing) -> float:
+    """A standing's score between 0 and 1, as answers have it."""
+    return round(1 - math.exp(-standing.score / 3), 6)
+
+
 def rank(
     services: Iterable[str],
     signals: Sequence[Signal],
