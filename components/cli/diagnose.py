@@ -184,7 +184,8 @@ def _diagnose_case(
         past = past.without(job.source.name)
     case = read_case(job.source)
     diagnosis = diagnose(case, ScorerParams(**params), past)
-    contents = {job.output: (json.dumps(diagnosis.content(), indent=1, ensure_ascii=False) + "\n").encode()}
+    text = json.dumps(diagnosis.content(), indent=1, ensure_ascii=False, allow_nan=False)
+    contents = {job.output: f"{text}\n".encode()}
     if picture := pictures[job.source]:
         from components.rootcause.plot import draw
 

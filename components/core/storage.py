@@ -77,7 +77,8 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
     """Replace the contents of local files: each atomically, and the first only once all of them are on the disk.
 
     What stands at a path must be a regular file, or a character device such as /dev/null, which is written to.
-    StorageError names the path that cannot be written; then the others are as they were.
+    StorageError names the path that cannot be written; where that shows before the first takes its place, as it does
+    for lack of room or rights, the others are as they were.
     """
     staged: dict[Path, tuple[Path, Path | None]] = {}
     try:

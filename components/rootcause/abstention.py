@@ -109,7 +109,7 @@ def _strongest_of_windows(signals: Sequence[Signal], min_deviation: float) -> Fl
             known[id(at)] = at // max(width, 1.0), width
         slots, width = known[id(at)]
         found = signal.weight * strengths(item.normal_z, item.noise, min_deviation)
-        # What began before anybody noticed is the incident itself, not what is usual.
+        # What began before anybody noticed is no window without an incident, however long it has lasted.
         found[at >= item.began_s - 2 * width] = 0.0
         places.append(slots)
         values.append(found)

@@ -99,14 +99,13 @@ def _cause(found: Found, standing: Standing, tested: bool) -> dict[str, Any]:
 
 
 def _effect(found: Found, standing: Standing) -> Effect | None:
-    if not standing.change or not standing.signals or standing.signals[0].deviation is None:
+    if not standing.change or standing.measured is None:
         return None
-    return effect_of(standing.change, standing.signals[0].deviation, found.when, found.params.seed)
+    return effect_of(standing.change, standing.measured, found.when, found.params.seed)
 
 
 def _interventions(found: Found, standing: Standing) -> tuple[Mechanism | None, Return | None, Counterfactual | None]:
-    item = next((signal.deviation for signal in standing.signals if signal.deviation), None)
-    noticed = found.noticed_item()
+    item, noticed = standing.measured, found.noticed_item()
     if item is None:
         return None, None, None
     mechanism = mechanism_of(item, found.moved, found.graph, found.when, found.params.min_deviation)
@@ -139,7 +138,7 @@ def _returned(back: Return | None, service: str, found: Found) -> dict[str, Any]
 
 
 def _remedies(found: Found, standing: Standing) -> list[dict[str, Any]]:
-    item = next((signal.deviation for signal in standing.signals if signal.deviation), None)
+    item = standing.measured
     remedy = remedy_after(found.changes, standing.service, found.when.noticed) if item else None
     if item is None or remedy is None:
         return []

@@ -35,8 +35,9 @@ def aligned(case: Case) -> Case:
     notes = [f"{name} were moved by {hours:+g} h to reach the incident's time" for name, hours in shifts.items()]
     odd, told = _odd_one_out(ranges) if not shifts else ({}, [])
     notes += told
-    frames = {name: _moved(getattr(case, name), name, hours) for name, hours in (shifts | odd).items()}
-    changes, told = _changes(case, {name: _shifted(ranges[name], shifts.get(name, 0.0)) for name in ranges}, shifts)
+    moved = shifts | odd
+    frames = {name: _moved(getattr(case, name), name, hours) for name, hours in moved.items()}
+    changes, told = _changes(case, {name: _shifted(ranges[name], moved.get(name, 0.0)) for name in ranges}, shifts)
     if not frames and not told and not notes:
         return case
     return dataclasses.replace(case, **frames, changes=changes, notes=(*case.notes, *notes, *told))  # type: ignore[arg-type]
@@ -70,7 +71,9 @@ def _late(ranges: Mapping[str, Range], at: float) -> dict[str, float]:
     for name, found in ranges.items():
         able = [h for h in _ZONES if reaches(_shifted(found, h))]
         fitting = [h for h in able if any(_together(_shifted(found, h), other) for other in there)]
-        best = next(iter(fitting + sorted(h for h in able if h == int(h))), 0.0)
+        # Ending soonest after the incident goes before ending within the slack before it.
+        whole = sorted((h for h in able if h == int(h)), key=lambda h: (_shifted(found, h)[1] < at, h))
+        best = next(iter(fitting + whole), 0.0)
         if best and not reaches(found):
             hours[name] = best
     return hours

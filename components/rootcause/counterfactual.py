@@ -28,6 +28,8 @@ ASSUMPTIONS = "assumes linear effects along the calls and no unseen common drive
 MAX_NODES = 10
 MIN_SAMPLES = 20
 _REFITS, _BLOCKS = 20, 10
+#: Callees that deviate by so many spreads must have explained this share of the noticed metric's normal variance.
+_DEVIATES, _INFORMATIVE = 5.0, 0.1
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ def counterfactual(
     values = on_one_grid({name: symptom[name] for name in nodes}, target.times)
     draws = resampled(np.flatnonzero(normal), seed, _REFITS)
     if cause == noticed:
+        if not _informed(noticed, values, symptom, draws[0]):
+            return None
         answers = [_predicted(noticed, values, picked, window) for picked in draws]
     else:
         causal = causal_graph(nodes, graph)
@@ -115,12 +119,24 @@ def resampled(rows: Rows, seed: int, refits: int) -> list[Rows]:
     return [rows, *drawn]
 
 
+def _informed(noticed: str, values: Mapping[str, Floats], symptom: Mapping[str, Deviation], normal: Rows) -> bool:
+    """Whether callees that deviate have told something of the noticed service before; where none deviates, always."""
+    if all(abs(symptom[name].z) < _DEVIATES for name in values if name != noticed):
+        return True
+    left = values[noticed] - _fitted(noticed, values, normal)
+    return bool(np.var(left[normal]) < (1 - _INFORMATIVE) * np.var(values[noticed][normal]))
+
+
+def _fitted(noticed: str, values: Mapping[str, Floats], normal: Rows) -> Floats:
+    callees = [values[name] for name in values if name != noticed]
+    design = np.column_stack([np.ones(len(values[noticed])), *callees])
+    weights = np.linalg.lstsq(design[normal], values[noticed][normal], rcond=None)[0]
+    return np.asarray(design @ weights, dtype=np.float64)
+
+
 def _predicted(noticed: str, values: Mapping[str, Floats], normal: Rows, window: npt.NDArray[np.bool_]) -> float:
     """The noticed metric's mean in the incident as its callees make it, by a regression on the normal rows."""
-    callees = [values[name] for name in values if name != noticed]
-    design = np.column_stack([np.ones(len(window)), *callees])
-    fitted = np.linalg.lstsq(design[normal], values[noticed][normal], rcond=None)[0]
-    return float(np.mean(design[window] @ fitted))
+    return float(np.mean(_fitted(noticed, values, normal)[window]))
 
 
 def _answer(

@@ -172,7 +172,8 @@ def _normal_windows(times: Floats, z: Floats, length: int) -> tuple[Floats, Floa
 def _noise(at: Floats, normal_z: Floats, length_s: float, began: Sequence[float], begin: float) -> Floats:
     """Per row the statistic that normal windows stay below nine times in ten.
 
-    What began up to twenty minutes before the incident can have begun, and lasts, is the incident itself.
+    What began up to twenty minutes before the incident can have begun, and lasts, is the incident itself; what has
+    lasted for longer is how the series is now.
     """
     if not len(at):
         return np.zeros(len(normal_z))

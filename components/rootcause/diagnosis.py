@@ -105,7 +105,9 @@ def diagnose(case: Case, params: ScorerParams, past: Past | None = None) -> Diag
 
 def _doubts(case: Case) -> list[str]:
     """Why nothing may have been found: a clock that is ahead shows only in how long the samples go on."""
-    last = case.last()
+    first, last = case.first(), case.last()
+    if first and first > case.incident.time:
+        return ["all samples lie after the incident's time: check it, and whether their clock is ahead"]
     after_h = (last - case.incident.time).total_seconds() / 3600 if last else 0.0
     if after_h < _LONG_AFTER_H:
         return []

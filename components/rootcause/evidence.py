@@ -11,7 +11,7 @@ from components.core.times import iso, parse_instant
 from components.rootcause.changes import Change, Effect
 from components.rootcause.deviation import Deviation
 from components.rootcause.graph import CallGraph
-from components.rootcause.naming import KINDS
+from components.rootcause.naming import KINDS, sense
 from components.rootcause.ranking import Standing
 from components.rootcause.signals import Signal, clock
 
@@ -22,7 +22,6 @@ _NAMES = {kind: kind for kind in KINDS} | {"queue": "latency"}
 #: Weight of a service's own resources when the kind of cause is told.
 _OWN_RESOURCE = 1.5
 #: Busy threads count as the processor's trouble only in part: they may as well wait for something slow.
-_WAITING = re.compile(r"thread|worker", re.IGNORECASE)
 _MAY_WAIT = 0.5
 _FAILED = 0.5
 _UNITS = (
@@ -56,7 +55,7 @@ def kind_weights(standing: Standing) -> dict[str, tuple[float, Signal]]:
     telling = [s for s in standing.signals if s.kind in _NAMES] or list(standing.signals)
     weights: dict[str, tuple[float, Signal]] = {}
     for signal in telling:
-        waiting = signal.source != "logs" and _WAITING.search(signal.metric) is not None
+        waiting = signal.source != "logs" and sense(signal.metric).threads
         kind = _waiting_kind(telling) if waiting else _NAMES.get(signal.kind, "unknown")
         own = signal.internal or signal.kind == "queue"
         weight = signal.excess * (_OWN_RESOURCE if own else 1.0) * (_MAY_WAIT if waiting else 1.0)
@@ -84,7 +83,7 @@ def kinds_compared(standing: Standing, effect: Effect | None = None) -> list[dic
 
 def _waiting_kind(signals: Sequence[Signal]) -> str:
     """Busy threads compute where the processor is busy too, and wait otherwise."""
-    busy = any(s.kind == "cpu" and s.excess > 0 and not _WAITING.search(s.metric) for s in signals)
+    busy = any(s.kind == "cpu" and s.excess > 0 and not sense(s.metric).threads for s in signals)
     return "cpu" if busy else "latency"
 
 
@@ -155,10 +154,10 @@ def _changed(standing: Standing, effect: Effect | None) -> dict[str, Any]:
     assert change is not None
     text = f"“{change.what}” at {clock(change.at_s)}, before it"
     item: dict[str, Any] = {"type": "change", "start": iso(parse_instant(change.at_s)), "what": change.what}
-    if effect is None:
+    if effect is None or standing.measured is None:
         return {**item, "text": text + "; too few samples for a before and after"}
     text += (
-        f": {standing.signals[0].metric} {effect.before:.4g} before, {effect.after:.4g} after,"
+        f": {standing.measured.series.metric} {effect.before:.4g} before, {effect.after:.4g} after,"
         f" a difference of {effect.after - effect.before:.4g} ({effect.low:.4g} to {effect.high:.4g}, 95 %)"
     )
     if effect.quiet_s:

@@ -30,9 +30,8 @@ _INFORMATIVE = 0.1
 class Mechanism:
     """residual_z: robust deviations of the incident from the range that the parents predict, 0 within it.
 
-    predicted and found: the regression's mean and the incident's;
-
-    changed: the parents do not explain it; parents: their (service, metric).
+    predicted and found: the regression's mean and the incident's; changed: the parents do not explain it;
+    parents: their (service, metric).
     """
 
     predicted: float
@@ -65,6 +64,9 @@ def mechanism_of(
     if int(normal.sum()) < _MIN_SAMPLES or not window.any():
         return None
     parents = _parents(item, moved, graph)
+    # What never moved before has shown nothing of how one follows the other.
+    if parents and any(one.constant for one in (item, *parents)):
+        return None
     design = _design(parents, series.times)
     fitted = _fit(design[normal], series.values[normal])
     expected = design @ fitted

@@ -52,7 +52,6 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
         "concurrency",
         r"in_?flight|concurren|outstanding|goroutine"
         r"|_(active|open|current)_(request|connection|stream|session|call|rq|cx)"
-        r""
         r"|(connections?|requests?|sessions?|streams?|rq|cx)(_count)?"
         r"_(active|open|current|idle|reading|writing|waiting)_",
     ),

@@ -33,7 +33,7 @@ def complaints(alerts: pl.DataFrame, graph: CallGraph) -> dict[str, frozenset[st
 
 def raised_of(alerts: pl.DataFrame, graph: CallGraph) -> Raised:
     found = Raised()
-    filled = alerts.with_columns(pl.col("signal", "name", "direction").fill_null(""))
+    filled = alerts.with_columns(pl.col("signal", "direction").fill_null(""), pl.col("name").fill_null("unnamed"))
     for row in filled.unique(maintain_order=True).iter_rows(named=True):
         service, name, direction, peer = row["service"], row["name"], row["direction"], row["peer"]
         if row["signal"] == "trace":

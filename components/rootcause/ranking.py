@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from components.rootcause.changes import Change, change_before, quiet_s
+from components.rootcause.deviation import Deviation
 from components.rootcause.flow import Volume
 from components.rootcause.graph import CallGraph
 from components.rootcause.periods import Periods
@@ -49,6 +50,11 @@ class Standing:
     first: bool = False
     change: Change | None = None
     reasons: tuple[str, ...] = field(default=())
+
+    @property
+    def measured(self) -> Deviation | None:
+        """The deviation of the strongest signal that has one: log lines and times of spans have none."""
+        return next((signal.deviation for signal in self.signals if signal.deviation), None)
 
 
 def written_score(standing: Standing) -> float:

@@ -61,12 +61,23 @@ def test_a_table_is_moved_on_good_evidence_alone(ahead: dict[str, float], notes:
     assert starts == {name: NOTICED - 120 * MINUTE + off.get(name, timedelta()) for name in ahead}
 
 
+def test_a_table_that_ends_just_before_a_whole_hour_still_reaches_past_the_incident():
+    """An hour to six after the incident: five hours earlier it reaches past it, six hours earlier it ends before."""
+    ahead = _case(metrics=5)
+    times = [NOTICED + timedelta(minutes=m) for m in range(60, 356)]
+    late = frame("metrics", [(time, "web", "latency", 1.0) for time in times])
+    found = aligned(dataclasses.replace(ahead, metrics=late))
+    assert list(found.notes) == ["metrics were moved by -5 h to reach the incident's time"]
+
+
 @pytest.mark.parametrize(
     ("minutes", "ahead", "minute", "note"),
     [
         ([-5.0], 0, -5, None),
         ([295.0], 5, -5, "changes were moved by -5 h like the other tables"),
         ([-5.0], 5, -5, "changes were not moved: nothing shows whether their clock is off too"),
+        # All tables an hour late and the changes after their end: they need not move further from the incident.
+        ([55.0], -1, 55, "1 changes lie after the last sample: check whether their clock is ahead"),
         ([-65.0], -1, -65, "changes were not moved: nothing shows whether their clock is off too"),
         ([-65.0, 55.0], 0, -65, "1 changes lie after the last sample: check whether their clock is ahead"),
     ],

@@ -10,8 +10,12 @@ import polars as pl
 import pytest
 
 from components.rootcause.case import Incident
+from components.rootcause.changes import Change, quiet_s
+from components.rootcause.deviation import deviations
 from components.rootcause.diagnosis import diagnose
 from components.rootcause.evidence import amount
+from components.rootcause.periods import periods
+from components.rootcause.series import series_of
 from components.rootcause.specs import ScorerParams
 from tests.rootcause.cases import NOTICED, case, frame, metrics, series
 
@@ -85,6 +89,47 @@ def test_a_change_that_nothing_followed_for_long_is_no_intervention(minutes, tol
     assert (best["score"] > unchanged["score"]) == (minutes == 2)
 
 
+def test_it_tells_no_kind_either_where_spans_or_logs_say_most():
+    """Nothing of memory moved for 25 minutes after the deployment; what log lines say has no before and after."""
+    lines = [(NOTICED + timedelta(seconds=s), "db", "INFO", "served") for s in range(-7200, 300, 10)]
+    lines += [(NOTICED + timedelta(seconds=s), "db", "ERROR", "query was lost") for s in range(0, 300, 2)]
+    leak = metrics({("db", "cpu_percent"): 12.0, ("web", "latency_p99"): 10.0})
+    changes = frame("changes", [(NOTICED - timedelta(minutes=25), "db", "deploy v2")])
+    best = diagnose(case(leak, changes=changes, logs=frame("logs", lines)), PARAMS).causes[0]
+    assert best["service"] == "db"
+    assert _of(best, "logs")[0]["strength"] > max(item["strength"] for item in _of(best, "metrics"))
+    assert best["kind"] != "code"
+    assert "cpu_percent" in _of(best, "change")[0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("before_s", "quiet"),
+    [(100, False), (330, True), (900, True)],  # prompt, after more than five minutes, after long
+)
+def test_how_long_nothing_moved_after_a_change(before_s, quiet):
+    (item,) = deviations(series_of(series("db", "cpu", 30.0, 1.0, 40.0)), periods(Incident(NOTICED), PARAMS))
+    assert quiet_s(Change("db", "deploy", NOTICED.timestamp() - before_s), item) == (before_s if quiet else 0.0)
+
+
+def test_a_minute_after_a_change_its_clock_may_be_off():
+    """Samples of that minute are not yet those after it: a service that rests for it has not been quiet since."""
+    start, end = (NOTICED - timedelta(seconds=s) for s in (330, 270))
+    blip = 90.0 * pl.col("timestamp").is_between(start, end)
+    moved = series("db", "cpu", 30.0, 1.0, 40.0).with_columns(value=pl.col("value") + blip)
+    (item,) = deviations(series_of(moved), periods(Incident(NOTICED), PARAMS))
+    assert quiet_s(Change("db", "deploy", NOTICED.timestamp() - 330), item) == 330
+
+
+def test_what_never_moved_before_is_no_test_of_a_mechanism():
+    broken = {("db", "error_total"): 0.5, ("shop", "error_total"): 0.5}
+    silent = pl.concat(
+        [series(s, "error_total", 0.0, 0.0, broken.get((s, "error_total"), 0.0)) for s in ("db", "shop")]
+    )
+    content = case(pl.concat([metrics({("web", "latency_p99"): 20.0}), silent]))
+    found = {cause["service"]: cause for cause in diagnose(content, PARAMS).causes}
+    assert not [item for item in _of(found["shop"], "mechanism") if "error_total" in item["text"]]
+
+
 def test_what_grows_from_a_change_on_is_an_intervention_however_late_it_is_noticed():
     leak = series("db", "memory_percent", 40.0, 0.5).with_columns(
         value=pl.col("value") + ((pl.col("timestamp") - NOTICED).dt.total_seconds() + 1500).clip(lower_bound=0) / 60
@@ -154,6 +199,22 @@ def test_a_deployment_of_the_noticed_service_has_a_counterfactual_too():
         "without “deploy web 2.3.1” at 2026-03-01 11:59:00 UTC, web latency_ms would have stayed at 1" in told["text"]
     )
     assert " ms (1" in told["text"]
+
+
+def test_without_coupling_there_is_no_counterfactual_and_what_was_never_negative_stays_so():
+    asked = ScorerParams(counterfactual=True)
+    alone = pl.concat(
+        [series("web", "latency_ms", 12.0, 1.0, 60.0), series("shop", "latency_ms", 50.0, 3.0, 400.0, seed=3)]
+    )
+    changes = frame("changes", [(NOTICED - timedelta(seconds=60), "web", "deploy web 2.3.1")])
+    assert not _of(_diagnosed(alone, asked, changes=changes)["web"], "counterfactual")
+    # Web falls as shop rises: extrapolated it would be far below zero.
+    shop = series("shop", "latency_ms", 50.0, 3.0, 200.0, seed=3)
+    web = shop.with_columns(
+        service=pl.lit("web"), value=(70.0 - pl.col("value")).clip(0.0) + 40.0 * (pl.col("timestamp") >= NOTICED)
+    )
+    (told,) = _of(_diagnosed(pl.concat([shop, web]), asked, changes=changes)["web"], "counterfactual")
+    assert min(told["interval"]) == 0.0
 
 
 @pytest.mark.parametrize(

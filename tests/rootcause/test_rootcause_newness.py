@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 from components.core.times import iso
+from components.rootcause.abstention import lasting
 from components.rootcause.case import Case, Incident
-from components.rootcause.deviation import deviations
+from components.rootcause.deviation import _noise, deviations
 from components.rootcause.diagnosis import diagnose
 from components.rootcause.logsignals import counted, log_changes
 from components.rootcause.metricsignals import metric_signal
@@ -19,7 +20,7 @@ from components.rootcause.periods import periods
 from components.rootcause.series import series_of
 from components.rootcause.signals import log_signals
 from components.rootcause.specs import ScorerParams
-from tests.rootcause.cases import NOTICED, case, frame, metrics
+from tests.rootcause.cases import NOTICED, case, frame, metrics, series
 
 WHEN = periods(Incident(NOTICED), ScorerParams())
 _MINUTES = range(-300, 10)
@@ -75,6 +76,32 @@ def test_what_was_off_for_long_is_abstained_on_with_a_hint():
     found = diagnose(case(metrics(_BROKEN, start_s=-1500)), ScorerParams())
     assert found.abstained
     assert "db cpu_percent has been off since 2026-03-01 11:35:00 UTC: if that is the incident" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("begins", "jump", "hinted"),
+    [(-1500, 40.0, True), (-200, 40.0, False), (-1500, 8.0, False)],  # long and far, just now, long but not far
+)
+def test_only_what_was_far_off_for_long_is_hinted_at(begins, jump, hinted):
+    when = periods(Incident(NOTICED), ScorerParams())
+    moved = deviations(series_of(series("db", "cpu", 30.0, 1.0, jump, start_s=begins)), when)
+    assert ("has been off since" in lasting(moved, when, 5.0)) == hinted
+
+
+def test_an_excursion_to_the_other_side_is_no_part_of_what_followed():
+    up = series("db", "cpu", 30.0, 1.0, 80.0, start_s=-60)
+    dip = (pl.col("timestamp") >= NOTICED - timedelta(seconds=240)) & (
+        pl.col("timestamp") < NOTICED - timedelta(seconds=60)
+    )
+    (item,) = deviations(series_of(up.with_columns(value=pl.col("value") - 40.0 * dip)), WHEN)
+    assert item.began_s == NOTICED.timestamp() - 60
+
+
+@pytest.mark.parametrize(("began_s", "noise"), [(5000.0, 1.0), (4200.0, 50.0), (float("nan"), 50.0)])
+def test_what_lasts_for_more_than_twenty_minutes_is_the_noise_of_a_series(began_s, noise):
+    at = np.arange(0.0, 6000.0, 60.0)
+    normal_z = np.where(at >= (5000 if np.isnan(began_s) else began_s), 50.0, 1.0)[None, :]
+    assert _noise(at, normal_z, 60.0, [began_s], 6000.0) == pytest.approx([noise])
 
 
 @pytest.mark.parametrize("seed", range(6))
