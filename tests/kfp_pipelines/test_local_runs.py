@@ -118,7 +118,7 @@ def test_the_log_pipeline_writes_the_lake_of_the_process_runner(ingested: Path, 
         same_artifact(run, name, port, ingested)
     again = run_pipeline(find_pipeline("traceo-logs"), tmp_path / "again", arguments, cache=cache)
     # What outside holds is looked at again.
-    assert list(again.tasks) == ["logs-collect", "telemetry-ingest", "quality-validate", "observe", "report"]
+    assert set(again.tasks) == {"logs-collect", "telemetry-ingest", "quality-validate", "observe", "report"}
 
 
 @pytest.mark.slow
