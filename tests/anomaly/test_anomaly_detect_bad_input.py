@@ -80,7 +80,12 @@ def detected(frame: pl.DataFrame, folder: Path, *arguments: str) -> pl.DataFrame
 
 @pytest.mark.parametrize("case", FILES)
 @pytest.mark.parametrize("name", EVERY)
-def test_every_row_has_an_answer(name: str, case: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+def test_every_row_has_an_answer(
+    name: str, case: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+):
+    if (name, case) == ("voting", "38 columns"):
+        reason = "limits from what its members were fitted to: a day of 38 columns is too little (28 % flagged)"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     frame, may_alarm = FILES[case][0](), FILES[case][1]
     found = detected(frame, tmp_path, "--detector", name)
     assert len(found) == len(frame)
@@ -88,9 +93,8 @@ def test_every_row_has_an_answer(name: str, case: str, tmp_path: Path, capfd: py
     assert found["score"].min() >= 0
     assert found["is_anomaly"].to_list() == (found["score"] > 1).to_list()
     assert may_alarm or not found["is_anomaly"].any()
-    # No more than one row in ten of what is usual, so that an answer says something; the textbook's vote, whose limits
-    # come from what its members were fitted to, takes more for its baseline.
-    assert found["is_anomaly"].mean() <= (0.3 if name == "voting" else 0.1)
+    # No more than one row in ten of what is usual, so that an answer says something.
+    assert found["is_anomaly"].mean() <= 0.1
     assert "Warning" not in capfd.readouterr().err
 
 
