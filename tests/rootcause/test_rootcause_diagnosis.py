@@ -243,3 +243,16 @@ def test_the_graph_knows_distances_and_survives_cycles():
     assert graph.reached_from("a") == {"a": 0, "b": 1, "c": 2}
     assert graph.reached_from("nobody") == {}
     assert graph.callees_of("c") == frozenset()
+
+
+def test_an_incident_before_all_samples_is_told():
+    found = diagnose(case(metrics().with_columns(pl.col("timestamp") + timedelta(hours=3))), PARAMS)
+    assert found.abstained
+    assert "all samples lie after the incident's time" in found.reason
+
+
+def test_alerts_without_a_name_are_called_unnamed():
+    alerts = frame("alerts", [("db", "metric", None, "up", None, None), ("web", "trace", None, "PD", None, "db")])
+    found = diagnose(dataclasses.replace(case(frame("metrics", [])), alerts=alerts), PARAMS)
+    (told,) = (item for item in found.causes[0]["evidence"] if item["text"].startswith("metric alerts"))
+    assert (found.causes[0]["service"], told["text"]) == ("db", "metric alerts up: unnamed")

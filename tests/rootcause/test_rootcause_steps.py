@@ -87,6 +87,24 @@ def test_without_spans_logs_and_changes_it_still_works(lake: Lake, tmp_path: Pat
     assert json.loads(lake.read_snapshot("diagnoses")["causes"][0])[0]["service"] == "db"
 
 
+@pytest.mark.parametrize(("days", "known"), [(6, True), (8, False)])
+def test_calls_that_nobody_made_for_a_week_say_nothing_of_an_incident(
+    lake: Lake, tmp_path: Path, days: int, known: bool
+):
+    seen = NOTICED - timedelta(days=days)
+    columns = ["caller", "callee", "calls", "calls_per_s", "error_ratio", "passed_on_ratio", "p95_us"]
+    rows = [(*pair, 9, 1.0, 0.0, None, 1.0) for pair in (("web", "shop"), ("shop", "db"))]
+    schema = {name: TABLES["calls"].columns[name] for name in columns}
+    calls = pl.DataFrame(rows, schema=schema, orient="row").with_columns(
+        first_seen=pl.lit(seen), last_seen=pl.lit(seen)
+    )
+    lake.write_snapshot("calls", calls, AS_OF - timedelta(hours=1), producer="test", params={})
+    _write_incidents(lake, [_incident()], AS_OF)
+    _run(lake, tmp_path)
+    assert ("reaches it in" in lake.read_snapshot("diagnoses")["causes"][0]) == known
+    assert len(lake.read_snapshot("calls")) == 2
+
+
 def test_a_rerun_writes_the_same_bytes_and_another_lake_too(lake: Lake, tmp_path: Path):
     _write_incidents(lake, [_incident()], AS_OF)
     _run(lake, tmp_path)
